@@ -1,0 +1,154 @@
+// Package store declares where object bytes live: the Store interface and its types.
+//
+// A Store keeps bytes and their metadata, and nothing else: who may read what, access points, Block Public Access and
+// encryption are package s3's. Implementations are store/memory and store/disk; every one passes store/storetest. What
+// they all decide alike is here for them to call: Range.Resolve, PutOptions.Check, CheckName and ListFrom.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Errors that every Store returns, possibly wrapped.
+var (
+	ErrNotFound     = errors.New("no such object")
+	ErrRange        = errors.New("range not satisfiable")
+	ErrPrecondition = errors.New("precondition failed")
+	ErrFull         = errors.New("no space left in the store")
+	ErrName         = errors.New("not a bucket and a key of 1 to 1024 bytes")
+	ErrClosed       = errors.New("store is closed")
+)
+
+// Store keeps objects by bucket and key. A key is 1 to 1024 opaque bytes and never a path: "k" and "k/child", "a//b",
+// "a/../b" and "dir/" with a body are ordinary, different keys. A bucket is a partition of the key space, named by 1 to
+// 1024 opaque bytes, and needs no creation. Another name is refused with ErrName. All methods are safe for many
+// goroutines; all but Close return ctx's error when ctx is done before they begin.
+//
+// What Put acknowledged is durable: after a crash at any instant the object is there and whole, and nothing partial is
+// ever readable. An object is immutable: a reader that has it open reads it to the end whatever happens to the key.
+type Store interface {
+	// Put reads body to io.EOF and then publishes the object, replacing what the key held. When body returns any other
+	// error, Put returns it (wrapped) and publishes nothing: so a reader that verifies a length or a hash and fails
+	// instead of returning io.EOF keeps a bad body out. ctx is looked at between reads: a Read that blocks is for its
+	// owner to end. Put does not close body, and keeps neither opt's maps nor anything that body returned.
+	// With no room left it returns ErrFull and changes nothing. When it fails for another reason than body, ctx, opt,
+	// ErrName, ErrFull and ErrClosed (a broken disk), the object may have been published or not, but never in part.
+	Put(ctx context.Context, bucket, key string, body io.Reader, opt PutOptions) (Info, error)
+	// Get opens the object, or a range of it: ErrNotFound, ErrRange. The caller closes Object.Body, and may do so after
+	// Close. ctx is not kept: it does not end the reading of the body.
+	Get(ctx context.Context, bucket, key string, opt GetOptions) (*Object, error)
+	// Head returns what is known of the object without opening it, or ErrNotFound.
+	Head(ctx context.Context, bucket, key string) (Info, error)
+	// Delete removes the object; durably, as with Put. An absent key is not an error.
+	Delete(ctx context.Context, bucket, key string) error
+	// List returns a page of a bucket's objects in the byte order of their keys.
+	List(ctx context.Context, bucket string, opt ListOptions) (Page, error)
+	// Close releases the store. Calls under way are finished or fail with ErrClosed, as later ones do.
+	Close() error
+}
+
+// Info describes an object.
+type Info struct {
+	Key      string
+	Size     int64     // bytes
+	ETag     string    // hex MD5 of the body, without quotes
+	Modified time.Time // UTC, when the object was published; whole seconds
+	Headers  Headers
+	Metadata map[string]string // user metadata: x-amz-meta-NAME under NAME in lower case; the caller's own, may be nil
+}
+
+// Headers are the standard headers that are kept with an object and returned as given; empty means not set.
+type Headers struct {
+	ContentType, CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Expires string
+}
+
+// PutOptions says how to store an object; its zero value stores a plain one.
+type PutOptions struct {
+	Headers  Headers
+	Metadata map[string]string
+	// IfNoneMatch "*" refuses with ErrPrecondition when the key holds an object. IfMatch is an ETag (no quotes): another
+	// current ETag, or none, refuses. Both are decided together with the publication, atomically: so the body was read
+	// by then. Amazon S3 User Guide, "How to prevent object overwrites with conditional writes".
+	IfNoneMatch, IfMatch string
+}
+
+// Check returns ErrPrecondition when o forbids to replace an object whose ETag is current; "" means that there is none.
+// A store calls it at the moment of publication. An IfNoneMatch other than "*" has no meaning and is refused as well.
+func (o PutOptions) Check(current string) error {
+	if o.IfNoneMatch != "" && (o.IfNoneMatch != "*" || current != "") {
+		return ErrPrecondition
+	}
+	if o.IfMatch != "" && o.IfMatch != current {
+		return ErrPrecondition
+	}
+	return nil
+}
+
+// CheckName returns ErrName unless bucket and key can name an object.
+func CheckName(bucket, key string) error {
+	if bucket == "" || len(bucket) > 1024 || key == "" || len(key) > 1024 {
+		return ErrName
+	}
+	return nil
+}
+
+// GetOptions says what part of an object to open; its zero value opens it whole.
+type GetOptions struct {
+	Range *Range
+}
+
+// Range is one byte range as in HTTP (RFC 9110, section 14.1.2): Start to End inclusive; End -1 is to the end; Start -1
+// is the last End bytes.
+type Range struct{ Start, End int64 }
+
+// Resolve returns the offset and length of r in an object of the given size, or ErrRange.
+func (r *Range) Resolve(size int64) (offset, length int64, err error) {
+	switch {
+	case r == nil:
+		return 0, size, nil
+	case r.Start == -1:
+		if r.End <= 0 || size == 0 {
+			return 0, 0, ErrRange
+		}
+		n := min(r.End, size)
+		return size - n, n, nil
+	case r.Start < 0 || r.Start >= size || r.End != -1 && r.End < r.Start:
+		return 0, 0, ErrRange
+	case r.End == -1 || r.End >= size:
+		return r.Start, size - r.Start, nil
+	}
+	return r.Start, r.End - r.Start + 1, nil
+}
+
+// Object is an open object. Info.Size is the whole object's size; Length bytes from Offset come out of Body.
+// Body may also be an io.ReaderAt (positions relative to Offset, Length long), which lets a reader in the same process
+// plan before it copies. Then ReadAt is safe beside Read; Read and Close are for one goroutine. A body that turns out
+// shorter than Length ends in io.ErrUnexpectedEOF, never in io.EOF.
+type Object struct {
+	Info           Info
+	Offset, Length int64
+	Body           io.ReadCloser
+}
+
+// ListOptions selects a page.
+type ListOptions struct {
+	Prefix string // only keys that begin with it
+	// Delimiter rolls keys up: all that hold it after Prefix become one entry of Page.Prefixes, which is the key up to
+	// and including the delimiter's first place there. "" rolls nothing up.
+	Delimiter string
+	// After selects the keys and rolled-up prefixes that are greater than it. So when it lies within a rolled-up
+	// prefix, that prefix is not returned.
+	After string
+	Max   int // most keys and prefixes together; 0 and less mean 1000
+}
+
+// Page is a part of a listing. Objects and Prefixes are each in byte order.
+type Page struct {
+	Objects  []Info
+	Prefixes []string
+	// Next is the After of the following page: the last key or prefix returned. "" means that this page is the last.
+	Next string
+}
