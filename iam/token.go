@@ -1,0 +1,212 @@
+package iam
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+)
+
+// A session token is base64url, without padding, of
+//
+//	version(1) | master key id(4) | nonce(12) | AES-256-GCM(claims)
+//
+// with version, master key id and the access key id as associated data. It says who acts, never what is allowed: policies
+// are read when a decision is made.
+const (
+	tokenVersion = 1
+	tokenHead    = 1 + 4
+	nonceSize    = 12
+	maxToken     = 16 << 10 // characters
+	maxClaims    = 8 << 10  // bytes; a bound of two ARNs with the longest key S3 allows fits four times
+)
+
+// claims are what a token says.
+type claims struct {
+	kind    Kind
+	id      string // the user's or role's unique id, the account's for root, a service's name
+	session string // the role session's name
+	parent  string // the long-term access key that it was minted from; it dies with that key
+	issued  time.Time
+	expires time.Time
+	via     []string
+	bound   *Bound
+}
+
+var errToken = errors.New("bad token")
+
+// mint seals the claims into new credentials.
+func (k *masterKey) mint(c claims) (Credentials, error) {
+	plain := c.encode()
+	if len(plain) > maxClaims {
+		return Credentials{}, invalid("bound", "bound", "fit into a session token")
+	}
+	id := newID("ASIA", 16)
+	out := make([]byte, tokenHead+nonceSize, tokenHead+nonceSize+len(plain)+k.aead.Overhead())
+	out[0] = tokenVersion
+	binary.BigEndian.PutUint32(out[1:], k.id)
+	nonce := out[tokenHead:]
+	rand.Read(nonce)
+	secret, err := k.secret(nonce, id)
+	if err != nil {
+		return Credentials{}, err
+	}
+	out = k.aead.Seal(out, nonce, plain, associated(out[:tokenHead], id))
+	return Credentials{
+		AccessKeyID: id, SecretAccessKey: secret, SessionToken: base64.RawURLEncoding.EncodeToString(out), Expires: c.expires,
+	}, nil
+}
+
+func associated(head []byte, accessKeyID string) []byte {
+	return append(append(make([]byte, 0, len(head)+len(accessKeyID)), head...), accessKeyID...)
+}
+
+// open verifies a token against the access key id that came with it, and returns its claims and secret access key. All
+// errors are alike: which step failed is nobody's business.
+func (r *keyring) open(accessKeyID, token string) (c claims, secret string, err error) {
+	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") { // encoding/base64 skips line breaks
+		return c, "", errToken
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < tokenHead+nonceSize || raw[0] != tokenVersion {
+		return c, "", errToken
+	}
+	k := r.byID[binary.BigEndian.Uint32(raw[1:])]
+	if k == nil {
+		return c, "", errToken
+	}
+	nonce := raw[tokenHead : tokenHead+nonceSize]
+	plain, err := k.aead.Open(nil, nonce, raw[tokenHead+nonceSize:], associated(raw[:tokenHead], accessKeyID))
+	if err != nil {
+		return c, "", errToken
+	}
+	if c, err = decodeClaims(plain); err != nil {
+		return c, "", err
+	}
+	secret, err = k.secret(nonce, accessKeyID)
+	return c, secret, err
+}
+
+// encode writes the claims: kind, then the times in milliseconds since 1970 (issued 0 for none), then texts, each with
+// its length before it, and lists, each with its count before it. A bound is a byte 1 and two lists, or a byte 0.
+func (c *claims) encode() []byte {
+	b := []byte{byte(c.kind)}
+	b = binary.AppendUvarint(b, millis(c.issued))
+	b = binary.AppendUvarint(b, millis(c.expires))
+	for _, s := range []string{c.id, c.session, c.parent} {
+		b = appendText(b, s)
+	}
+	b = appendList(b, c.via)
+	if c.bound == nil {
+		return append(b, 0)
+	}
+	b = append(b, 1)
+	b = appendList(b, c.bound.Actions)
+	return appendList(b, c.bound.Resources)
+}
+
+func millis(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixMilli())
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendList(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+// decodeClaims reads what encode wrote, all of it and nothing else.
+func decodeClaims(b []byte) (claims, error) {
+	r := claimReader{rest: b}
+	var c claims
+	c.kind = Kind(r.byte())
+	c.issued, c.expires = r.time(), r.time()
+	c.id, c.session, c.parent = r.text(), r.text(), r.text()
+	c.via = r.list()
+	switch r.byte() {
+	case 0:
+	case 1:
+		c.bound = &Bound{Actions: r.list(), Resources: r.list()}
+	default:
+		r.bad = true
+	}
+	if r.bad || len(r.rest) > 0 || c.expires.IsZero() {
+		return claims{}, errToken
+	}
+	return c, nil
+}
+
+// claimReader reads from the front of rest; bad once anything did not fit.
+type claimReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *claimReader) byte() byte {
+	if r.bad || len(r.rest) == 0 {
+		r.bad = true
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+func (r *claimReader) number() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if r.bad || n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *claimReader) time() time.Time {
+	ms := r.number()
+	if ms == 0 {
+		return time.Time{}
+	}
+	if ms > 1<<52 {
+		r.bad = true
+	}
+	return time.UnixMilli(int64(ms)).UTC()
+}
+
+func (r *claimReader) text() string {
+	n := r.number()
+	if r.bad || n > uint64(len(r.rest)) {
+		r.bad = true
+		return ""
+	}
+	s := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *claimReader) list() []string {
+	n := r.number()
+	if r.bad || n > uint64(len(r.rest)) { // a text takes a byte at least
+		r.bad = true
+		return nil
+	}
+	var out []string
+	for range n {
+		if r.bad {
+			return nil
+		}
+		out = append(out, r.text())
+	}
+	return out
+}
