@@ -1,0 +1,174 @@
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"time"
+
+	"glassine/aws/fault"
+	"glassine/aws/sigv4"
+	"glassine/iam"
+	"glassine/lambda/runner"
+)
+
+// minimumLife is the shortest session that STS issues.
+const minimumLife = 15 * time.Minute
+
+// Result is what a function answered.
+type Result struct {
+	Payload []byte
+	Version string // that ran
+	// Failed says that the function itself failed: Payload is then its error as JSON. On AWS's wire this is a 200 with
+	// X-Amz-Function-Error.
+	Failed bool
+}
+
+// Invoke runs the function that name means (a name or an ARN, with or without a qualifier) for the caller, and waits.
+//
+// The caller needs lambda:InvokeFunction from its own policies or from the function's. An unqualified call may be allowed
+// under the function's ARN as well as under the ARN with :$LATEST: AWS's documentation insists on the suffix, published
+// policies leave it out. Errors: ResourceNotFoundException, AccessDenied, TooManyRequestsException.
+func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload []byte) (Result, error) {
+	r, err := s.parseRef(name)
+	if err != nil {
+		return Result{}, err
+	}
+	f, exists := s.functions.Get(r.key())
+	ask := iam.Ask{Action: "lambda:InvokeFunction", Resources: []string{s.arnOf(r)}}
+	switch r.qualifier {
+	case "", Latest:
+		ask.Resources = append(ask.Resources, s.arnOf(r)+":"+Latest)
+	default:
+		ask.Resources = []string{s.arnOf(r) + ":" + r.qualifier}
+	}
+	if f.Policy != "" {
+		p, err := iam.Parse([]byte(f.Policy), iam.ResourcePolicy)
+		if err != nil {
+			return Result{}, err // fail closed: a policy that does not parse might deny
+		}
+		ask.Policies = []*iam.Policy{p}
+	}
+	if err := s.cfg.IAM.Authorize(ctx, c, ask); err != nil {
+		return Result{}, err
+	}
+	v, ok := f.version(r.qualifier)
+	if !exists || !ok {
+		return Result{}, notFound(name)
+	}
+	return s.run(ctx, f, v, r, payload, []string{ServicePrincipal}, f.Region)
+}
+
+// InvokeEdge runs a numbered version for the edge, which is no caller with policies: what must allow is the role's trust,
+// in both Lambda and its edge service. (CloudFront Developer Guide, "Setting IAM permissions and roles for Lambda@Edge".)
+func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byte) ([]byte, error) {
+	r, f, v, err := s.edgeVersion(versionARN)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.run(ctx, f, v, r, event, []string{ServicePrincipal, EdgeServicePrincipal}, f.Region)
+	if err != nil {
+		return nil, err
+	}
+	if result.Failed {
+		return nil, &runner.FunctionError{Type: "Unhandled", Message: string(result.Payload)}
+	}
+	return result.Payload, nil
+}
+
+// CheckEdgeFunction says why versionARN cannot be associated with a distribution.
+func (s *Service) CheckEdgeFunction(ctx context.Context, versionARN string) error {
+	_, _, v, err := s.edgeVersion(versionARN)
+	if err != nil {
+		return fault.New("InvalidLambdaFunctionAssociation", "The function %s does not exist, or is not a numbered version.", versionARN)
+	}
+	_, err = s.cfg.IAM.AssumeForService(ctx, v.Role, []string{ServicePrincipal, EdgeServicePrincipal}, "replicator", minimumLife)
+	if err != nil {
+		return fault.New("InvalidLambdaFunctionAssociation",
+			"The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: %s", v.Role)
+	}
+	return nil
+}
+
+func (s *Service) edgeVersion(versionARN string) (ref, Function, Version, error) {
+	r, err := s.parseRef(versionARN)
+	if err != nil {
+		return r, Function{}, Version{}, err
+	}
+	f, exists := s.functions.Get(r.key())
+	v, ok := f.version(r.qualifier)
+	if !exists || !ok || v.Number == Latest {
+		return r, Function{}, Version{}, notFound(versionARN)
+	}
+	return r, f, v, nil
+}
+
+func (f Function) version(qualifier string) (Version, bool) {
+	if qualifier == "" || qualifier == Latest {
+		return f.Latest, f.Name != ""
+	}
+	for _, v := range f.Versions {
+		if v.Number == qualifier {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// run gives the version credentials and a slot, and ends it at its timeout.
+func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload []byte, principals []string, region string) (Result, error) {
+	if len(payload) > runner.MaxPayload {
+		return Result{}, fault.New("RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", runner.MaxPayload)
+	}
+	// The bound keeps memory in check whatever asks; AWS answers at once and so do we.
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return Result{}, fault.New("TooManyRequestsException", "Rate Exceeded.")
+	}
+	where, err := s.runnerOf(v.Code)
+	if err != nil {
+		return Result{}, err
+	}
+	creds, err := s.cfg.IAM.AssumeForService(ctx, v.Role, principals, f.Name, minimumLife)
+	if err != nil {
+		// The caller's rights were enough; what is missing is the role's trust. AWS names the role so too.
+		return Result{}, fault.New("AccessDeniedException", "The role defined for the function cannot be assumed by Lambda: %s", v.Role)
+	}
+	inv := runner.Invocation{
+		RequestID: newRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: region,
+		Payload: payload, Deadline: s.cfg.Now().Add(v.Timeout),
+		Credentials: sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
+	}
+	if r.qualifier != "" {
+		inv.FunctionARN += ":" + r.qualifier
+	}
+	limited, cancel := context.WithTimeout(ctx, v.Timeout)
+	defer cancel()
+	out, err := where.Run(limited, inv)
+	result := Result{Payload: out, Version: v.Number}
+	if err == nil {
+		return result, nil
+	}
+	if ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		err = runner.TimedOut(inv.RequestID, v.Timeout)
+	}
+	if failure, ok := errors.AsType[*runner.FunctionError](err); ok {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "function failed", slog.String("function", inv.FunctionARN),
+			slog.String("request", inv.RequestID), slog.String("error", failure.Error()))
+		result.Failed, result.Payload = true, failure.Payload()
+		return result, nil
+	}
+	return Result{}, err
+}
+
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,169 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	"glassine/aws/fault"
+	"glassine/iam"
+	"glassine/store"
+)
+
+// CreateBucket makes an empty, private bucket with all of Block Public Access on, as AWS has done since April 2023. An
+// empty region means the service's own.
+func (s *Service) CreateBucket(ctx context.Context, c iam.Caller, name, region string) (Bucket, error) {
+	if err := s.ask(ctx, c, "s3:CreateBucket", BucketARN(name)); err != nil {
+		return Bucket{}, err
+	}
+	if !validBucketName(name) {
+		return Bucket{}, fault.New("InvalidBucketName", "The specified bucket is not valid.").With("BucketName", name)
+	}
+	if region == "" {
+		region = s.cfg.Region
+	}
+	block := BlockAll
+	return s.buckets.Update(ctx, name, func(old Bucket, exists bool) (Bucket, error) {
+		if exists {
+			return old, fault.New("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", name)
+		}
+		return Bucket{Name: name, Region: region, Created: s.cfg.Now().UTC(), Block: &block}, nil
+	})
+}
+
+// DeleteBucket removes an empty bucket that has no access points.
+func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) error {
+	if err := s.askBucket(ctx, c, "s3:DeleteBucket", name); err != nil {
+		return err
+	}
+	return s.buckets.Delete(ctx, name, func(_ Bucket, exists bool) error {
+		if !exists {
+			return noSuchBucket(name)
+		}
+		for _, ap := range s.accessPoints.All() {
+			if ap.Bucket == name {
+				return fault.New("BucketHasAccessPointsAttached", "The bucket you tried to delete has access points attached").With("BucketName", name)
+			}
+		}
+		page, err := s.cfg.Store.List(ctx, name, store.ListOptions{Max: 1})
+		if err != nil {
+			return err
+		}
+		if len(page.Objects) > 0 {
+			return fault.New("BucketNotEmpty", "The bucket you tried to delete is not empty").With("BucketName", name)
+		}
+		return nil
+	})
+}
+
+// HeadBucket returns the bucket's configuration to whoever may list it.
+func (s *Service) HeadBucket(ctx context.Context, c iam.Caller, t Target) (Bucket, error) {
+	b, ap, err := s.resolve(c, t)
+	if err != nil {
+		return Bucket{}, err
+	}
+	return b, s.authorize(ctx, c, "s3:ListBucket", b, ap, "", nil)
+}
+
+// Buckets lists the account's buckets by name.
+func (s *Service) Buckets(ctx context.Context, c iam.Caller) ([]Bucket, error) {
+	if err := s.ask(ctx, c, "s3:ListAllMyBuckets", "*"); err != nil {
+		return nil, err
+	}
+	return s.buckets.All(), nil
+}
+
+// PutPublicAccessBlock sets the bucket's four flags.
+func (s *Service) PutPublicAccessBlock(ctx context.Context, c iam.Caller, bucket string, block PublicAccessBlock) error {
+	return s.change(ctx, c, "s3:PutBucketPublicAccessBlock", bucket, func(b *Bucket) error {
+		b.Block = &block
+		return nil
+	})
+}
+
+// DeletePublicAccessBlock removes the four flags.
+func (s *Service) DeletePublicAccessBlock(ctx context.Context, c iam.Caller, bucket string) error {
+	return s.change(ctx, c, "s3:PutBucketPublicAccessBlock", bucket, func(b *Bucket) error {
+		b.Block = nil
+		return nil
+	})
+}
+
+// GetPublicAccessBlock returns the bucket's four flags, or NoSuchPublicAccessBlockConfiguration.
+func (s *Service) GetPublicAccessBlock(ctx context.Context, c iam.Caller, bucket string) (PublicAccessBlock, error) {
+	if err := s.askBucket(ctx, c, "s3:GetBucketPublicAccessBlock", bucket); err != nil {
+		return PublicAccessBlock{}, err
+	}
+	b, ok := s.buckets.Get(bucket)
+	switch {
+	case !ok:
+		return PublicAccessBlock{}, noSuchBucket(bucket)
+	case b.Block == nil:
+		return PublicAccessBlock{}, fault.New("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").With("BucketName", bucket)
+	}
+	return *b.Block, nil
+}
+
+// PutBucketPolicy replaces the bucket's policy.
+func (s *Service) PutBucketPolicy(ctx context.Context, c iam.Caller, bucket, doc string) error {
+	const action = "s3:PutBucketPolicy"
+	return s.change(ctx, c, action, bucket, func(b *Bucket) error {
+		resource := BucketARN(bucket)
+		owns := func(r string) bool { return r == resource || strings.HasPrefix(r, resource+"/") }
+		if err := CheckPolicy(c, doc, action, resource, b.block().BlockPublicPolicy, owns); err != nil {
+			return err
+		}
+		b.Policy = doc
+		return nil
+	})
+}
+
+// GetBucketPolicy returns the policy's text, or NoSuchBucketPolicy.
+func (s *Service) GetBucketPolicy(ctx context.Context, c iam.Caller, bucket string) (string, error) {
+	if err := s.askBucket(ctx, c, "s3:GetBucketPolicy", bucket); err != nil {
+		return "", err
+	}
+	b, ok := s.buckets.Get(bucket)
+	switch {
+	case !ok:
+		return "", noSuchBucket(bucket)
+	case b.Policy == "":
+		return "", fault.New("NoSuchBucketPolicy", "The bucket policy does not exist").With("BucketName", bucket)
+	}
+	return b.Policy, nil
+}
+
+// DeleteBucketPolicy removes the policy, if there is one.
+func (s *Service) DeleteBucketPolicy(ctx context.Context, c iam.Caller, bucket string) error {
+	return s.change(ctx, c, "s3:DeleteBucketPolicy", bucket, func(b *Bucket) error {
+		b.Policy = ""
+		return nil
+	})
+}
+
+// change asks whether c may, and writes what edit makes of the bucket.
+func (s *Service) change(ctx context.Context, c iam.Caller, action, bucket string, edit func(*Bucket) error) error {
+	if err := s.askBucket(ctx, c, action, bucket); err != nil {
+		return err
+	}
+	_, err := s.buckets.Update(ctx, bucket, func(b Bucket, exists bool) (Bucket, error) {
+		if !exists {
+			return b, noSuchBucket(bucket)
+		}
+		return b, edit(&b)
+	})
+	return err
+}
+
+// ask decides about something that has no resource policy.
+func (s *Service) ask(ctx context.Context, c iam.Caller, action, resource string) error {
+	return s.decide(ctx, c, action, resource, "", PublicAccessBlock{}, nil)
+}
+
+// askBucket decides about the bucket's own configuration; an absent bucket is decided by identity policies alone.
+func (s *Service) askBucket(ctx context.Context, c iam.Caller, action, bucket string) error {
+	b, ok := s.buckets.Get(bucket)
+	if !ok {
+		return s.ask(ctx, c, action, BucketARN(bucket))
+	}
+	return s.authorize(ctx, c, action, b, nil, "", nil)
+}
