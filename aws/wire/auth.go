@@ -1,0 +1,155 @@
+package wire
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"glassine/aws/fault"
+	"glassine/aws/sigv4"
+)
+
+// Key is what is known of an access key: C is the caller that it stands for.
+type Key[C any] struct {
+	Secret string
+	Caller C
+	// Internal says that glassine minted the key for a URL of its own: headers that the URL's user added are then ignored
+	// where they are unsigned x-amz-* ones, not refused (docs/aws-differences.md).
+	Internal bool
+}
+
+// Keys finds an access key. The errors are S3's: InvalidAccessKeyId, InvalidToken, ExpiredToken.
+type Keys[C any] func(ctx context.Context, accessKeyID, sessionToken string) (Key[C], error)
+
+// Authenticate verifies who signed r, before anything of its body is looked at. A request without a signature gives a nil
+// Signature, the zero caller and no error. The scope's service must be one of services.
+func Authenticate[C any](r *http.Request, keys Keys[C], services []string, now time.Time) (C, *sigv4.Signature, error) {
+	var nobody C
+	sig, err := sigv4.Parse(r)
+	if err != nil || sig == nil {
+		return nobody, nil, err
+	}
+	if !contains(services, sig.Service) {
+		return nobody, nil, fault.New("AuthorizationHeaderMalformed", "The authorization header is malformed; incorrect service %q. This endpoint belongs to %q.", sig.Service, services[0])
+	}
+	if err := sig.CheckTime(now); err != nil {
+		return nobody, nil, err
+	}
+	key, err := keys(r.Context(), sig.AccessKeyID, sig.SessionToken)
+	if err != nil {
+		// The same work as for a known key, so that time does not tell which keys exist.
+		_ = sig.Verify(r, "no such secret")
+		return nobody, nil, err
+	}
+	sig.DropUnsigned = key.Internal
+	if err := sig.Verify(r, key.Secret); err != nil {
+		return nobody, nil, err
+	}
+	if key.Internal {
+		for name := range r.Header {
+			if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && !contains(sig.SignedHeaders, lower) {
+				delete(r.Header, name)
+			}
+		}
+	}
+	return key.Caller, sig, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Context returns the condition keys that every service fills from the request itself, in lower case.
+// (IAM User Guide, "AWS global condition context keys".)
+func Context(r *http.Request, sig *sigv4.Signature) map[string][]string {
+	keys := map[string][]string{
+		"aws:securetransport": {strconv.FormatBool(r.TLS != nil)},
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		keys["aws:sourceip"] = []string{host}
+	}
+	if ua := r.UserAgent(); ua != "" {
+		keys["aws:useragent"] = []string{ua}
+	}
+	if ref := r.Referer(); ref != "" {
+		keys["aws:referer"] = []string{ref}
+	}
+	if sig != nil {
+		keys["aws:requestedregion"] = []string{sig.Region}
+	}
+	return keys
+}
+
+// PayloadHash hashes a body while it is read and refuses its end when the hash is another than the one that was signed.
+// It returns body itself when the signature covers no hash. A nil signature covers none.
+func PayloadHash(body io.Reader, sig *sigv4.Signature) (io.Reader, error) {
+	if sig == nil || sig.PayloadHash == "" || sig.PayloadHash == sigv4.UnsignedPayload {
+		return body, nil
+	}
+	if strings.HasPrefix(sig.PayloadHash, "STREAMING-") {
+		return nil, fault.New("NotImplemented", "The payload form %s is not supported yet; send the body with its SHA-256 or as UNSIGNED-PAYLOAD.", sig.PayloadHash)
+	}
+	want, err := hex.DecodeString(sig.PayloadHash)
+	if err != nil || len(want) != sha256.Size {
+		return nil, fault.New("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.")
+	}
+	mismatch := fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+		With("ClientComputedContentSHA256", sig.PayloadHash)
+	return Verify(body, sha256.New(), want, mismatch), nil
+}
+
+// Verify returns a reader of r that gives mismatch in place of io.EOF when h over all that was read is not want.
+func Verify(r io.Reader, h hash.Hash, want []byte, mismatch error) io.Reader {
+	return &verifier{r, h, string(want), mismatch}
+}
+
+type verifier struct {
+	r        io.Reader
+	h        hash.Hash
+	want     string
+	mismatch error
+}
+
+func (v *verifier) Read(p []byte) (int, error) {
+	n, err := v.r.Read(p)
+	v.h.Write(p[:n])
+	if err == io.EOF && string(v.h.Sum(nil)) != v.want {
+		return n, v.mismatch
+	}
+	return n, err
+}
+
+// ReadBody reads a body of at most limit bytes whole and checks it against the signature.
+func ReadBody(r *http.Request, sig *sigv4.Signature, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
+	}
+	body := io.Reader(r.Body)
+	if r.Body == nil {
+		body = strings.NewReader("")
+	}
+	checked, err := PayloadHash(body, sig)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(checked, limit+1)) // limit
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(raw)) > limit {
+		return nil, fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
+	}
+	return raw, nil
+}
