@@ -33,7 +33,10 @@ type Signature struct {
 
 	date      string // of the scope
 	signature []byte
+	key       []byte // the signing key, set by Verify: chunks of the body are signed with it too
 }
+
+func (s *Signature) scope() scope { return scope{s.date, s.Region, s.Service} }
 
 // Parse reads the signature of r. It returns nil and no error for a request that carries none. The errors are S3's
 // (AuthorizationHeaderMalformed, AuthorizationQueryParametersError, InvalidRequest, InvalidArgument); other endpoints
@@ -245,7 +248,7 @@ func (s *Signature) Verify(r *http.Request, secret string) error {
 		without = "X-Amz-Signature"
 	}
 	query := canonicalQuery(splitQuery(rawQuery(r)), without)
-	sc := scope{s.date, s.Region, s.Service}
+	sc := s.scope()
 	key := sc.key(secret)
 	raw := rawPath(r)
 	paths := []string{canonicalPath(s.Service, raw)}
@@ -255,6 +258,7 @@ func (s *Signature) Verify(r *http.Request, secret string) error {
 	for _, p := range paths {
 		cr := canonicalRequest(r.Method, p, query, headers, s.SignedHeaders, payload)
 		if equal(mac(key, stringToSign(s.Time, sc, cr)), s.signature) {
+			s.key = key
 			return nil
 		}
 	}
