@@ -1,0 +1,149 @@
+package edge
+
+import "time"
+
+// Distribution is one CDN configuration with its public name.
+// CloudFront API Reference, "Distribution".
+type Distribution struct {
+	ID           string // E and 13 of A-Z0-9
+	ARN          string // arn:aws:cloudfront::<account>:distribution/<ID>
+	DomainName   string // d and 13 of a-z0-9, then .cloudfront.net
+	Status       string // always "Deployed": a change is in force before its call returns
+	ETag         string // names this version of Config; If-Match of the next change
+	LastModified time.Time
+	Config       DistributionConfig
+}
+
+// DistributionConfig says what a distribution serves and how. Slices are plain lists, without the Quantity of the wire.
+// CloudFront API Reference, "DistributionConfig".
+type DistributionConfig struct {
+	CallerReference string // makes CreateDistribution idempotent; never changes afterwards
+	Comment         string // at most 128 characters
+	Enabled         bool
+
+	// DefaultRootObject is what "/" alone means, without a leading slash; "" sends "/" to the origin.
+	DefaultRootObject string
+	// Aliases are further host names: exact, or *.example.com.
+	Aliases []string
+	Origins []Origin
+	// DefaultCacheBehavior serves every path that no CacheBehaviors entry matches; its PathPattern is empty.
+	DefaultCacheBehavior CacheBehavior
+	// CacheBehaviors are tried in order; the first that matches the path serves it.
+	CacheBehaviors       []CacheBehavior
+	CustomErrorResponses []CustomErrorResponse
+
+	// The rest is kept and echoed; it does not change how requests are served.
+	HTTPVersion       string // http1.1, http2 (default), http3, http2and3
+	PriceClass        string // default PriceClass_All
+	IPv6Enabled       bool
+	ViewerCertificate ViewerCertificate
+
+	// The rest is refused with NotImplemented when set, rather than ignored.
+	OriginGroups   int    // how many origin groups the caller sent
+	GeoRestriction string // "" or "none"
+	WebACLID       string
+	LoggingBucket  string
+	Staging        bool
+}
+
+// Origin is where a behavior fetches from. Exactly one of Custom and S3 is set.
+// CloudFront API Reference, "Origin".
+type Origin struct {
+	ID         string
+	DomainName string
+	// Path is put before the URI on the way to the origin: "" or "/x", never with a slash at the end.
+	Path string
+	// ConnectionAttempts is 1 to 3; 0 means 3.
+	ConnectionAttempts int
+	// ConnectionTimeout is 1 to 10 seconds; 0 means 10.
+	ConnectionTimeout int
+	CustomHeaders     []HeaderField
+	Custom            *CustomOrigin
+	S3                *S3Origin
+
+	// OriginAccessControlID and ShieldRegion are refused with NotImplemented when set.
+	OriginAccessControlID string
+	ShieldRegion          string
+}
+
+// HeaderField is one header line.
+type HeaderField struct{ Name, Value string }
+
+// CustomOrigin is any HTTP server. CloudFront API Reference, "CustomOriginConfig".
+type CustomOrigin struct {
+	HTTPPort         int    // 0 means 80
+	HTTPSPort        int    // 0 means 443
+	ProtocolPolicy   string // http-only, match-viewer or https-only
+	SSLProtocols     []string
+	ReadTimeout      int // seconds, 1 to 120; 0 means 30
+	KeepaliveTimeout int // seconds, 1 to 120; 0 means 5
+}
+
+// S3Origin is a bucket or access point reached without a function or an origin access control, so only what the bucket
+// gives to everybody. CloudFront API Reference, "S3OriginConfig".
+type S3Origin struct {
+	OriginAccessIdentity string // refused with NotImplemented when set
+	ReadTimeout          int    // seconds, 1 to 120; 0 means 30
+}
+
+// CacheBehavior says how the paths it matches are served. CloudFront API Reference, "CacheBehavior".
+type CacheBehavior struct {
+	PathPattern          string // empty in the default behavior
+	TargetOriginID       string
+	ViewerProtocolPolicy string // allow-all, https-only or redirect-to-https
+	// AllowedMethods is {GET,HEAD}, {GET,HEAD,OPTIONS} or all seven; nil means GET and HEAD.
+	AllowedMethods []string
+	// CachedMethods is {GET,HEAD} or {GET,HEAD,OPTIONS}; nil means GET and HEAD.
+	CachedMethods []string
+	CachePolicyID string
+	// Compress is kept and echoed. The edge compresses nothing itself: docs/aws-differences.md.
+	Compress        bool
+	SmoothStreaming bool
+	LambdaFunctions []LambdaFunctionAssociation
+
+	// The rest is refused with NotImplemented when set, rather than ignored.
+	Functions               []FunctionAssociation
+	TrustedKeyGroups        []string
+	TrustedSigners          []string
+	OriginRequestPolicyID   string
+	ResponseHeadersPolicyID string
+	RealtimeLogConfigARN    string
+	FieldLevelEncryptionID  string
+	// ForwardedValues says that the caller sent the legacy form instead of a cache policy.
+	ForwardedValues bool
+}
+
+// LambdaFunctionAssociation runs a Lambda@Edge function at an event.
+type LambdaFunctionAssociation struct {
+	FunctionARN string // of a numbered version in us-east-1
+	EventType   string // origin-request
+	IncludeBody bool
+}
+
+// FunctionAssociation runs a CloudFront function at an event.
+type FunctionAssociation struct{ FunctionARN, EventType string }
+
+// CustomErrorResponse says how long an error of the origin is kept. CloudFront API Reference, "CustomErrorResponse".
+type CustomErrorResponse struct {
+	ErrorCode int
+	// ErrorCachingMinTTL is in seconds; nil means 10.
+	ErrorCachingMinTTL *int64
+	// ResponsePagePath and ResponseCode are refused with NotImplemented when set.
+	ResponsePagePath, ResponseCode string
+}
+
+// ViewerCertificate is kept and echoed. Certificates of the viewers' listener are not the edge's matter.
+type ViewerCertificate struct {
+	CloudFrontDefault                        bool
+	ACMCertificateARN, IAMCertificateID      string
+	SSLSupportMethod, MinimumProtocolVersion string
+}
+
+// Invalidation is one purge that was asked for. CloudFront API Reference, "Invalidation".
+type Invalidation struct {
+	ID              string // I and 13 of A-Z0-9
+	Status          string // always "Completed": the purge is in force before its call returns
+	CreateTime      time.Time
+	CallerReference string
+	Paths           []string
+}

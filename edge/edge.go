@@ -1,0 +1,134 @@
+// Package edge is the CDN: CloudFront's distributions and behaviors in front of an origin, with a cache, the
+// origin-request trigger of Lambda@Edge, and the control-plane calls that configure it all.
+//
+// It is no proxy for anything else and has no wire types: aws/cloudfrontapi translates CloudFront's XML to the calls
+// here. It sees origins as an http.RoundTripper and functions as an Invoker, so it does not know which of them live in
+// the same process. Cached responses are package edge/cache's.
+//
+// Start at Edge: New loads its records, ServeHTTP answers viewers, the other methods configure. What is decided for one
+// request reads from top to bottom in serve.go.
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"glassine/edge/cache"
+	"glassine/iam"
+	"glassine/state"
+)
+
+// Config says what an Edge works with. State, IAM and Account are required.
+type Config struct {
+	State   state.Store
+	IAM     *iam.Service
+	Account string // 12 digits, in the ARNs of distributions
+
+	// Invoker runs Lambda@Edge functions; nil refuses every association.
+	Invoker Invoker
+	// Origin fetches from origins; nil means NewOriginTransport(). It must send the request target as
+	// URL.RequestURI() gives it, add no Accept-Encoding of its own and leave Content-Encoding alone
+	// (http.Transport.DisableCompression). It may be a handler in this process.
+	Origin http.RoundTripper
+
+	// HTTPSPort is the port of the viewers' TLS listener, put into redirects unless it is "" or "443".
+	HTTPSPort string
+	// CacheBytes bounds the cached responses, headers included; 0 means 256 MiB.
+	CacheBytes int64
+	// Fills is how many origin requests run at once; 0 means 256. A request that cannot begin within 10 s gets 503.
+	Fills int
+	// Branding is whose name X-Cache, Via, Server and the error pages carry: "cloudfront" (also ""), or "glassine".
+	Branding string
+	// Location is what X-Amz-Cf-Pop and x-edge-location say; "" means LOC50-C1.
+	Location string
+
+	// AccessLog gets one JSON line for each request, in one Write, under CloudFront's field names; nil writes none.
+	AccessLog io.Writer
+	// Log gets what an operator must know; nil discards.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Invoker runs a function version on an event and returns its answer, both JSON. A TooManyRequestsException fault is
+// answered as LambdaLimitExceeded, any other error as LambdaExecutionError. An Invoker that is also a FunctionChecker is
+// asked before a function is associated.
+type Invoker interface {
+	InvokeEdge(ctx context.Context, functionVersionARN string, event []byte) ([]byte, error)
+}
+
+// FunctionChecker says whether a function version may be run at the edge: it exists, and its role trusts both
+// lambda.amazonaws.com and edgelambda.amazonaws.com. A *fault.Error's message is passed on to the caller.
+type FunctionChecker interface {
+	CheckEdgeFunction(ctx context.Context, functionVersionARN string) error
+}
+
+// Edge serves viewers and keeps the configuration. All methods are safe for many goroutines.
+type Edge struct {
+	cfg       Config
+	authorize func(context.Context, iam.Caller, iam.Ask) error
+	cache     *cache.Cache
+	brand     *brand
+	access    *accessLog // nil: none
+
+	// routes is what the data plane reads: an immutable snapshot, replaced as a whole.
+	routes atomic.Pointer[routes]
+
+	// control guards the maps below. A change holds it while it commits, so that records and maps change in one order;
+	// requests of viewers never take it.
+	control       sync.Mutex
+	distributions map[string]*Distribution
+	policies      map[string]*CachePolicy
+	invalidations map[string][]Invalidation // by distribution, oldest first
+}
+
+// New loads the records of cfg.State and returns an Edge that serves them. The caller closes it.
+func New(ctx context.Context, cfg Config) (*Edge, error) {
+	if cfg.State == nil || cfg.IAM == nil || cfg.Account == "" {
+		return nil, errors.New("edge: State, IAM and Account are required")
+	}
+	return open(ctx, cfg, cfg.IAM.Authorize)
+}
+
+// open is New with the decision as a function.
+func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.Caller, iam.Ask) error) (*Edge, error) {
+	if cfg.Origin == nil {
+		cfg.Origin = NewOriginTransport()
+	}
+	if cfg.Location == "" {
+		cfg.Location = "LOC50-C1"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	brand, err := newBrand(cfg.Branding, cfg.Location)
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{
+		cfg: cfg, authorize: authorize, brand: brand,
+		distributions: map[string]*Distribution{},
+		policies:      map[string]*CachePolicy{},
+		invalidations: map[string][]Invalidation{},
+	}
+	if cfg.AccessLog != nil {
+		e.access = &accessLog{w: cfg.AccessLog, location: cfg.Location}
+	}
+	if err := e.load(ctx); err != nil {
+		return nil, err
+	}
+	e.cache = cache.New(cache.Config{Bytes: cfg.CacheBytes, Fills: cfg.Fills, Now: cfg.Now})
+	return e, nil
+}
+
+// Close stops every fetch under way and waits for them. Requests that wait for one get an error.
+func (e *Edge) Close() { e.cache.Close() }

@@ -1,0 +1,195 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ttlPolicy is a cache policy's MinTTL, DefaultTTL and MaxTTL in seconds.
+type ttlPolicy struct{ least, normal, most int64 }
+
+// lifetime is what is to become of a response.
+type lifetime struct {
+	ttl         time.Duration // fresh for so long from now
+	store       bool          // later requests may have it
+	share       bool          // those who wait for it now may have it
+	neverStale  bool          // must-revalidate, proxy-revalidate or stale-if-error=0
+	revalidates bool          // it has a validator
+}
+
+// judge decides about a response of the origin. errorMin is the distribution's ErrorCachingMinTTL for the status.
+// CloudFront Developer Guide, "Manage how long content stays in the cache (expiration)", "How CloudFront caches HTTP
+// 4xx and 5xx status codes from your origin", "How CloudFront processes HTTP 3xx status codes".
+func (p ttlPolicy) judge(status int, h http.Header, errorMin time.Duration) lifetime {
+	cc := parseCacheControl(h["Cache-Control"])
+	explicit, given := cc.freshFor(h)
+	l := lifetime{share: true, revalidates: h.Get("Etag") != "" || h.Get("Last-Modified") != ""}
+	l.neverStale = cc.mustRevalidate || cc.proxyRevalidate || cc.staleIfError == 0
+	age := max(0, parseSeconds(h.Get("Age"), 0))
+	switch status {
+	case 404, 410, 414, 500, 501, 502, 503, 504:
+		l.ttl = max(errorMin, p.capped(explicit, given))
+		l.store = l.ttl > 0
+		return l
+	case 400, 403, 405, 412, 415:
+		if cc.sMaxAge >= 0 || cc.maxAge >= 0 {
+			l.ttl = max(errorMin, p.capped(explicit, given))
+			l.store = l.ttl > 0
+		}
+		return l
+	case 307, 308:
+		if len(h["Cache-Control"]) == 0 {
+			return l
+		}
+	case 200, 203, 204, 300, 301, 302, 303:
+	default:
+		// 206 and 304 answer what we did not ask; the rest is not in the lists of the pages above.
+		l.share = status != http.StatusPartialContent && status != http.StatusNotModified
+		return l
+	}
+	seconds := max(p.least, p.normal)
+	switch forbidden := cc.noStore || cc.noCache || cc.private; {
+	case forbidden && p.least > 0:
+		seconds = p.least
+	case forbidden && cc.noCache && !cc.noStore && !cc.private && l.revalidates:
+		return lifetime{store: true, revalidates: true, neverStale: true}
+	case forbidden || varyAll(h) && p.least == 0:
+		return lifetime{neverStale: true}
+	case given:
+		seconds = min(max(explicit, p.least), p.most)
+	}
+	seconds = max(seconds-age, p.least)
+	l.ttl = time.Duration(seconds) * time.Second
+	l.share = seconds > 0
+	l.store = seconds > 0 || l.revalidates
+	return l
+}
+
+// capped is what an error's own freshness counts for.
+func (p ttlPolicy) capped(explicit int64, given bool) time.Duration {
+	if !given {
+		return 0
+	}
+	return time.Duration(min(explicit, p.most)) * time.Second
+}
+
+func varyAll(h http.Header) bool {
+	for _, line := range h["Vary"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(name) == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cacheControl is a response's Cache-Control. Seconds are -1 where the directive is absent, and 0 where its value is no
+// number (RFC 9111, section 4.2.1: such a response is stale).
+type cacheControl struct {
+	maxAge, sMaxAge, staleIfError   int64
+	noCache, noStore, private       bool
+	mustRevalidate, proxyRevalidate bool
+}
+
+// parseCacheControl reads Cache-Control lines (RFC 9111, section 5.2). Of a directive that appears twice the first
+// counts. no-cache and private count in their qualified forms too.
+func parseCacheControl(lines []string) cacheControl {
+	cc := cacheControl{maxAge: -1, sMaxAge: -1, staleIfError: -1}
+	for _, line := range lines {
+		for line != "" {
+			var name, value string
+			name, value, line = nextDirective(line)
+			switch strings.ToLower(name) {
+			case "max-age":
+				setSeconds(&cc.maxAge, value)
+			case "s-maxage":
+				setSeconds(&cc.sMaxAge, value)
+			case "stale-if-error":
+				setSeconds(&cc.staleIfError, value)
+			case "no-cache":
+				cc.noCache = true
+			case "no-store":
+				cc.noStore = true
+			case "private":
+				cc.private = true
+			case "must-revalidate":
+				cc.mustRevalidate = true
+			case "proxy-revalidate":
+				cc.proxyRevalidate = true
+			}
+		}
+	}
+	return cc
+}
+
+// nextDirective cuts the first directive off s. A value in quotes loses them; commas in it do not end it.
+func nextDirective(s string) (name, value, rest string) {
+	i := strings.IndexAny(s, ",=")
+	if i < 0 {
+		return strings.TrimSpace(s), "", ""
+	}
+	name = strings.TrimSpace(s[:i])
+	if s[i] == ',' {
+		return name, "", s[i+1:]
+	}
+	s = strings.TrimLeft(s[i+1:], " \t")
+	if !strings.HasPrefix(s, `"`) {
+		value, rest, _ = strings.Cut(s, ",")
+		return name, strings.TrimSpace(value), rest
+	}
+	var b strings.Builder
+	for i = 1; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	if i >= len(s) {
+		return name, b.String(), ""
+	}
+	_, rest, _ = strings.Cut(s[i+1:], ",")
+	return name, b.String(), rest
+}
+
+func setSeconds(to *int64, value string) {
+	if *to < 0 {
+		*to = parseSeconds(value, 0)
+	}
+}
+
+// parseSeconds reads a delta-seconds (RFC 9111, section 1.2.2), no more than 2^31; otherwise is for what is none.
+func parseSeconds(s string, otherwise int64) int64 {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 1 << 31
+	}
+	return min(n, 1<<31)
+}
+
+// freshFor returns the origin's own freshness in seconds: s-maxage, else max-age, else Expires minus Date. An Expires
+// that is no date has passed (RFC 9111, section 5.3).
+func (cc cacheControl) freshFor(h http.Header) (seconds int64, given bool) {
+	switch {
+	case cc.sMaxAge >= 0:
+		return cc.sMaxAge, true
+	case cc.maxAge >= 0:
+		return cc.maxAge, true
+	case len(h["Expires"]) == 0:
+		return 0, false
+	}
+	expires, err := http.ParseTime(h["Expires"][0])
+	if err != nil {
+		return 0, true
+	}
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0, true
+	}
+	return max(0, int64(expires.Sub(date)/time.Second)), true
+}

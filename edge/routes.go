@@ -1,0 +1,147 @@
+package edge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// routes is the data plane's view of the configuration. It is never changed, only replaced.
+type routes struct {
+	exact map[string]*site // by host name, in lower case
+	wild  map[string]*site // by what follows the *: .example.com
+}
+
+// site is a distribution as requests see it.
+type site struct {
+	id, domain string
+	enabled    bool
+	root       string        // default root object with a leading slash, or ""
+	behaviors  []*behavior   // in order; the last one matches everything
+	errorTTL   map[int]int64 // ErrorCachingMinTTL in seconds, where it is set
+}
+
+// behavior is a cache behavior with what it refers to.
+type behavior struct {
+	pattern  pattern
+	name     string // the pattern as configured, "*" for the default behavior
+	protocol string // viewer protocol policy
+	allowed  map[string]bool
+	options  bool // OPTIONS is cached
+	policy   keyPolicy
+	ttl      ttlPolicy
+	caching  bool // false: every request goes to the origin, nobody waits for another
+	origin   *Origin
+	function string // version ARN of the origin-request function, or ""
+}
+
+// publish compiles the records and lets requests see them. e.control is held, or nobody else has e yet.
+func (e *Edge) publish() error {
+	r := &routes{exact: map[string]*site{}, wild: map[string]*site{}}
+	for _, d := range e.distributions {
+		s, err := e.compile(d)
+		if err != nil {
+			return fmt.Errorf("compile distribution %s: %w", d.ID, err)
+		}
+		r.exact[d.DomainName] = s
+		for _, alias := range d.Config.Aliases {
+			alias = strings.ToLower(alias)
+			if suffix, ok := strings.CutPrefix(alias, "*"); ok {
+				r.wild[suffix] = s
+			} else {
+				r.exact[alias] = s
+			}
+		}
+	}
+	e.routes.Store(r)
+	return nil
+}
+
+func (e *Edge) compile(d *Distribution) (*site, error) {
+	cfg := &d.Config
+	s := &site{id: d.ID, domain: d.DomainName, enabled: cfg.Enabled, errorTTL: map[int]int64{}}
+	if cfg.DefaultRootObject != "" {
+		s.root = "/" + cfg.DefaultRootObject
+	}
+	for _, r := range cfg.CustomErrorResponses {
+		if r.ErrorCachingMinTTL != nil {
+			s.errorTTL[r.ErrorCode] = *r.ErrorCachingMinTTL
+		}
+	}
+	for _, c := range cfg.behaviors() {
+		p, err := e.findPolicy(c.CachePolicyID)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(cfg.Origins, func(o Origin) bool { return o.ID == c.TargetOriginID })
+		if i < 0 {
+			return nil, fmt.Errorf("no origin %q", c.TargetOriginID)
+		}
+		b := &behavior{
+			pattern: pattern(strings.TrimPrefix(c.PathPattern, "/")), name: c.PathPattern,
+			protocol: c.ViewerProtocolPolicy, allowed: set(strings.Join(c.AllowedMethods, " ")),
+			options: slices.Contains(c.CachedMethods, "OPTIONS"),
+			policy:  newKeyPolicy(p.Config), origin: &cfg.Origins[i],
+			ttl: ttlPolicy{least: p.Config.MinTTL, normal: *p.Config.DefaultTTL, most: *p.Config.MaxTTL},
+		}
+		// All TTLs zero is caching off (CloudFront API Reference, "CachePolicyConfig"; Developer Guide, CachingDisabled).
+		b.caching = b.ttl != ttlPolicy{}
+		if c.PathPattern == "" {
+			b.pattern, b.name = "*", "*"
+		}
+		for _, f := range c.LambdaFunctions {
+			b.function = f.FunctionARN
+		}
+		s.behaviors = append(s.behaviors, b)
+	}
+	return s, nil
+}
+
+// site returns the distribution that the Host names, or nil. The port does not matter. An exact name goes before a
+// wildcard, and a longer wildcard before a shorter one; a wildcard stands for one or more labels.
+// CloudFront Developer Guide, "Use custom URLs by adding alternate domain names (CNAMEs)".
+func (r *routes) site(host string) *site {
+	host = strings.TrimSuffix(strings.ToLower(hostName(host)), ".")
+	if s := r.exact[host]; s != nil {
+		return s
+	}
+	if len(r.wild) == 0 {
+		return nil
+	}
+	for i := range len(host) {
+		if host[i] == '.' && i > 0 {
+			if s := r.wild[host[i:]]; s != nil {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// hostName returns a Host header's value without its port.
+func hostName(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
+		return host[:i]
+	}
+	return host
+}
+
+// behavior returns the first behavior whose pattern matches path.
+func (s *site) behavior(path string) *behavior {
+	for _, b := range s.behaviors {
+		if b.pattern == "*" || b.pattern.match(path) {
+			return b
+		}
+	}
+	return s.behaviors[len(s.behaviors)-1]
+}
+
+// errorMin is how long an error with the status is kept at least: 10 seconds unless the distribution says otherwise.
+// CloudFront API Reference, "CustomErrorResponse".
+func (s *site) errorMin(status int) time.Duration {
+	if seconds, ok := s.errorTTL[status]; ok {
+		return time.Duration(seconds) * time.Second
+	}
+	return 10 * time.Second
+}
