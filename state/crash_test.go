@@ -76,13 +76,13 @@ func crash(t *testing.T, path, mutant string) error {
 	last := 0
 	for lines.Scan() {
 		if last == 0 { // the child is at work: set the clock
-			time.AfterFunc(rand.N(50*time.Millisecond), func() { cmd.Process.Kill() })
+			time.AfterFunc(rand.N(50*time.Millisecond), func() { _ = cmd.Process.Kill() })
 		}
 		if n, err := strconv.Atoi(lines.Text()); err == nil { // the last line may be cut
 			last = n
 		}
 	}
-	cmd.Wait()
+	_ = cmd.Wait() // it was killed
 	if last == 0 {
 		t.Fatal("the child committed nothing")
 	}
@@ -91,7 +91,7 @@ func crash(t *testing.T, path, mutant string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer shut(t, f)
 	a, errA := f.Get(t.Context(), "t", "a")
 	b, errB := f.Get(t.Context(), "u", "b")
 	if err := errors.Join(errA, errB); err != nil {

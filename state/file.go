@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // lockWait is how long Open waits for the lock of a process that is just ending.
@@ -33,7 +34,7 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("create state file %s: %w", path, err)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open state file %s: %w", path, ErrLocked)
 	}
 	if err != nil {
@@ -221,7 +222,7 @@ func decode(key string, v []byte) (Record, error) {
 
 // closedError turns bbolt's word for a closed file into ours.
 func closedError(err error) error {
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
 	return err

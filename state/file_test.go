@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,8 +18,16 @@ func open(t *testing.T, path string) *state.File {
 	if err != nil {
 		t.Fatalf("Open(%s): %v", path, err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() }) // the test may have done so
 	return f
+}
+
+// shut closes what must close well.
+func shut(t testing.TB, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
 }
 
 func TestFileKeepsTheContract(t *testing.T) {
@@ -39,7 +48,7 @@ func TestFileKeepsRecordsAndRevisionsOverReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Close()
+	shut(t, f)
 
 	f = open(t, path)
 	after, err := f.Get(t.Context(), "t", "k")
@@ -78,7 +87,7 @@ func TestFileInUseIsErrLocked(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("Open of an open file took %v", took)
 	}
-	f.Close()
+	shut(t, f)
 	open(t, path)
 }
 
@@ -90,7 +99,7 @@ func TestOpenRefusesWhatIsNoStateFile(t *testing.T) {
 	}
 	for _, path := range []string{garbage, dir, filepath.Join(dir, "no", "such", "directory.db")} {
 		if f, err := state.Open(path); err == nil {
-			f.Close()
+			shut(t, f)
 			t.Errorf("Open(%s) was accepted", path)
 		}
 	}
@@ -104,7 +113,7 @@ func BenchmarkCommit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
+	defer shut(b, f)
 	value := make([]byte, 1024)
 	for b.Loop() {
 		if err := f.Commit(b.Context(), state.Change{Table: "t", Key: "k", Value: value}); err != nil {
@@ -118,7 +127,7 @@ func BenchmarkGet(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
+	defer shut(b, f)
 	if err := f.Commit(b.Context(), state.Change{Table: "t", Key: "k", Value: make([]byte, 1024)}); err != nil {
 		b.Fatal(err)
 	}

@@ -77,10 +77,13 @@ func (t *Table[T]) Update(ctx context.Context, key string, change func(old T, ex
 	if err != nil {
 		return zero, fmt.Errorf("encode record %q of table %s: %w", key, t.name, err)
 	}
-	if err := t.store.Commit(ctx, Change{Table: t.name, Key: key, Value: encoded, If: Revision(old.revision)}); err != nil {
+	err = t.store.Commit(ctx, Change{Table: t.name, Key: key, Value: encoded, If: Revision(old.revision)})
+	// The outcome of a commit that failed may be unknown: what the store now has is what counts.
+	reloaded := t.reload(ctx, key)
+	if err != nil {
 		return zero, fmt.Errorf("write record %q of table %s: %w", key, t.name, err)
 	}
-	return v, t.reload(ctx, key)
+	return v, reloaded
 }
 
 // Delete removes the record after check, which may be nil, let it go. An absent record calls check with exists false.
@@ -96,10 +99,12 @@ func (t *Table[T]) Delete(ctx context.Context, key string, check func(old T, exi
 	if !exists {
 		return nil
 	}
-	if err := t.store.Commit(ctx, Change{Table: t.name, Key: key, If: Revision(old.revision)}); err != nil {
+	err := t.store.Commit(ctx, Change{Table: t.name, Key: key, If: Revision(old.revision)})
+	reloaded := t.reload(ctx, key)
+	if err != nil {
 		return fmt.Errorf("delete record %q of table %s: %w", key, t.name, err)
 	}
-	return t.reload(ctx, key)
+	return reloaded
 }
 
 // reload reads one record back, for its revision, and swaps a new map in. The caller holds mu.

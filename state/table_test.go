@@ -66,7 +66,7 @@ func TestTableKeepsTypedRecords(t *testing.T) {
 	if diff := cmp.Diff(want, pets.All()); diff != "" {
 		t.Errorf("All (-want +got):\n%s", diff)
 	}
-	f.Close()
+	shut(t, f)
 	pets = openTable(t, open(t, path))
 	if diff := cmp.Diff(want, pets.All()); diff != "" {
 		t.Errorf("All after reopening (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,12 +30,41 @@ type Key[C any] struct {
 type Keys[C any] func(ctx context.Context, accessKeyID, sessionToken string) (Key[C], error)
 
 // Authenticate verifies who signed r, before anything of its body is looked at. A request without a signature gives a nil
-// Signature, the zero caller and no error. The scope's service must be one of services.
+// Signature, the zero caller and no error. The scope's service must be one of services. It is for S3, whose signature
+// names the body's hash in a header; for other services see AuthenticateWhole.
 func Authenticate[C any](r *http.Request, keys Keys[C], services []string, now time.Time) (C, *sigv4.Signature, error) {
+	return authenticate(r, keys, services, now, "")
+}
+
+// AuthenticateWhole verifies who signed r, and returns its body, of at most limit bytes. Its signature covers the body's
+// hash whether a header names it or not.
+func AuthenticateWhole[C any](r *http.Request, keys Keys[C], services []string, now time.Time, limit int64) (C, *sigv4.Signature, []byte, error) {
+	var nobody C
+	body, err := readBody(r, limit)
+	if err != nil {
+		return nobody, nil, nil, err
+	}
+	c, sig, err := authenticate(r, keys, services, now, sigv4.PayloadSHA256(body))
+	if err != nil || sig == nil {
+		return nobody, nil, nil, err
+	}
+	if checked, err := PayloadHash(bytes.NewReader(body), sig); err != nil {
+		return nobody, nil, nil, err
+	} else if _, err := io.Copy(io.Discard, checked); err != nil {
+		return nobody, nil, nil, err
+	}
+	return c, sig, body, nil
+}
+
+// authenticate is both: bodyHash stands in where the request names no hash; "" leaves that to the service's rules.
+func authenticate[C any](r *http.Request, keys Keys[C], services []string, now time.Time, bodyHash string) (C, *sigv4.Signature, error) {
 	var nobody C
 	sig, err := sigv4.Parse(r)
 	if err != nil || sig == nil {
 		return nobody, nil, err
+	}
+	if sig.PayloadHash == "" && !sig.Query {
+		sig.PayloadHash = bodyHash
 	}
 	if !contains(services, sig.Service) {
 		return nobody, nil, fault.New("AuthorizationHeaderMalformed", "The authorization header is malformed; incorrect service %q. This endpoint belongs to %q.", sig.Service, services[0])
@@ -133,23 +163,26 @@ func (v *verifier) Read(p []byte) (int, error) {
 
 // ReadBody reads a body of at most limit bytes whole and checks it against the signature.
 func ReadBody(r *http.Request, sig *sigv4.Signature, limit int64) ([]byte, error) {
-	if r.ContentLength > limit {
-		return nil, fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
-	}
-	body := io.Reader(r.Body)
-	if r.Body == nil {
-		body = strings.NewReader("")
-	}
-	checked, err := PayloadHash(body, sig)
+	checked, err := PayloadHash(r.Body, sig)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := io.ReadAll(io.LimitReader(checked, limit+1)) // limit
+	r.Body = io.NopCloser(checked)
+	return readBody(r, limit)
+}
+
+// readBody reads a body of at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	tooLarge := fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1)) // limit
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(raw)) > limit {
-		return nil, fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
+		return nil, tooLarge
 	}
 	return raw, nil
 }

@@ -4,7 +4,6 @@ package statetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) state.Store) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
-			t.Cleanup(func() { s.Close() })
+			t.Cleanup(func() { _ = s.Close() }) // testClose closed it
 			tt.test(t, s)
 		})
 	}
@@ -272,8 +271,10 @@ func testRace(t *testing.T, s state.Store) {
 					return
 				}
 				n, _ := strconv.Atoi(string(r.Value))
-				err = s.Commit(t.Context(), state.Change{Table: "t", Key: "counter",
-					Value: []byte(strconv.Itoa(n + 1)), If: state.Revision(r.Revision)})
+				err = s.Commit(t.Context(), state.Change{
+					Table: "t", Key: "counter",
+					Value: []byte(strconv.Itoa(n + 1)), If: state.Revision(r.Revision),
+				})
 				if err == nil {
 					done++
 				} else if !errors.Is(err, state.ErrConflict) {
@@ -312,7 +313,7 @@ func testIsolation(t *testing.T, s state.Store) {
 					t.Errorf("List: %d records, %v", len(list), err)
 					return
 				}
-				if a, c := fmt.Sprintf("%s", list[0].Value), fmt.Sprintf("%s", list[2].Value); a != c {
+				if a, c := string(list[0].Value), string(list[2].Value); a != c {
 					t.Errorf("List saw half a commit: a is %s, c is %s", a, c)
 					return
 				}

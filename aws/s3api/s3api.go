@@ -1,0 +1,229 @@
+// Package s3api is the S3 data plane on the wire: buckets and objects, access points, Object Lambda access points and
+// WriteGetObjectResponse. It parses a request, authenticates it, finds what it addresses, and calls a domain method with
+// plain arguments; every decision is theirs.
+//
+// Keys are opaque bytes, taken from the request line as it came: no ServeMux, no cleaning of paths.
+//
+// Start at Handler.ServeHTTP.
+package s3api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"glassine/aws/fault"
+	"glassine/aws/sigv4"
+	"glassine/aws/wire"
+	"glassine/iam"
+	"glassine/objectlambda"
+	"glassine/s3"
+)
+
+// Handler answers S3 requests. Its fields are set before the first request.
+type Handler struct {
+	IAM          *iam.Service
+	S3           *s3.Service
+	ObjectLambda *objectlambda.Service
+	// Endpoints are the host names, besides AWS's own, at which this endpoint is reached; what stands before one of them
+	// is a bucket's or an access point's name.
+	Endpoints []string
+	Now       func() time.Time // nil means time.Now
+	Log       *slog.Logger     // nil means slog.Default
+}
+
+// request is one request on its way through the pipeline.
+type request struct {
+	*http.Request
+	w      http.ResponseWriter
+	id     string // x-amz-request-id
+	target target
+	caller iam.Caller
+	sig    *sigv4.Signature // nil: anonymous
+	query  query
+}
+
+// ServeHTTP is the pipeline: parse, authenticate, resolve, decide and store (the last three in the domain's method).
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req := &request{Request: r, w: w, id: wire.NewS3RequestID()}
+	dialect := wire.S3
+	var err error
+	req.target, err = h.parseTarget(r)
+	if req.target.kind == objectLambda || req.target.kind == writeResponse {
+		req.id, dialect = wire.NewRequestID(), wire.ObjectLambda
+	}
+	w.Header().Set("X-Amz-Request-Id", req.id)
+	if err == nil {
+		_, raw := sigv4.Target(r)
+		req.query = parseQuery(raw)
+		err = h.authenticate(req)
+	}
+	if err == nil {
+		err = h.dispatch(req)
+	}
+	if err == nil {
+		return
+	}
+	if errors.Is(err, errStarted) {
+		panic(http.ErrAbortHandler) // the answer broke off: reset the connection, so that nobody takes it for whole
+	}
+	wire.WriteError(w, r, dialect, req.id, err, h.log())
+}
+
+// errStarted says that part of an answer was sent when it failed.
+var errStarted = errors.New("answer broke off")
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.Default()
+	}
+	return h.Log
+}
+
+func (h *Handler) now() time.Time {
+	if h.Now == nil {
+		return time.Now()
+	}
+	return h.Now()
+}
+
+// authenticate sets the caller. An anonymous request passes to the decision of S3, which has no policy for it by default;
+// Object Lambda refuses it here, with codes of its own.
+func (h *Handler) authenticate(req *request) error {
+	lambda := req.target.kind == objectLambda || req.target.kind == writeResponse
+	services := []string{"s3"}
+	if lambda && !req.target.alias {
+		services = []string{"s3-object-lambda"}
+	}
+	if lambda && req.TLS == nil && !loopback(req.RemoteAddr) {
+		return fault.New("AccessDenied", "Object Lambda access points answer over HTTPS only.")
+	}
+	c, sig, err := wire.Authenticate(req.Request, h.lookup, services, h.now())
+	if lambda {
+		err = objectLambdaFault(sig, err)
+	}
+	if err != nil {
+		return err
+	}
+	req.sig = sig
+	keys := iam.Context(wire.Context(req.Request, sig))
+	prefix := "s3:"
+	if lambda {
+		prefix = "s3-object-lambda:"
+	}
+	if sig != nil {
+		keys[prefix+"authtype"] = []string{"REST-HEADER"}
+		if sig.Query {
+			keys[prefix+"authtype"] = []string{"REST-QUERY-STRING"}
+		}
+		keys["s3:signatureversion"] = []string{sigv4.Algorithm}
+	}
+	req.caller = c.WithContext(keys)
+	return nil
+}
+
+func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
+	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
+	return wire.Key[iam.Caller]{Secret: secret, Caller: c, Internal: c.Session != nil && c.Session.Bound != nil}, err
+}
+
+// objectLambdaFault puts the codes of Object Lambda endpoints in place of S3's: no signature, or one of version 2, is
+// MissingAuthenticationToken, a wrong one InvalidSignature with status 400 (Amazon S3 API Reference, "S3 Object Lambda
+// error codes"; seen in boto3 issue 3678 and aws-sdk-js issue 4209).
+func objectLambdaFault(sig *sigv4.Signature, err error) error {
+	f, _ := errors.AsType[*fault.Error](err)
+	switch {
+	case err == nil && sig == nil, f != nil && f.Code == "InvalidRequest":
+		return fault.New("MissingAuthenticationToken", "Missing authentication token.")
+	case f != nil && f.Code == "SignatureDoesNotMatch":
+		return fault.New("InvalidSignature", "%s", f.Message)
+	}
+	return err
+}
+
+func loopback(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// dispatch chooses the operation by target, method and query.
+func (h *Handler) dispatch(req *request) error {
+	switch req.target.kind {
+	case writeResponse:
+		return h.writeGetObjectResponse(req)
+	case objectLambda:
+		return h.objectLambda(req)
+	case service:
+		if req.Method == http.MethodGet {
+			return h.listBuckets(req)
+		}
+		return methodNotAllowed(req.Method)
+	}
+	if req.target.key == "" {
+		return h.bucket(req)
+	}
+	return h.object(req)
+}
+
+func methodNotAllowed(method string) error {
+	return fault.New("MethodNotAllowed", "The specified method is not allowed against this resource.").With("Method", method)
+}
+
+// notImplemented is S3's refusal of an operation that it has and this program has not.
+func notImplemented(what string) error {
+	return fault.New("NotImplemented", "A header or query you provided implies functionality that is not implemented: %s", what)
+}
+
+// query is a parsed query string: names and values decoded, the first of each name.
+type query map[string]string
+
+func parseQuery(raw string) query {
+	q := query{}
+	for piece := range strings.SplitSeq(raw, "&") {
+		if piece == "" {
+			continue
+		}
+		k, v, _ := strings.Cut(piece, "=")
+		name := unescape(k)
+		if _, twice := q[name]; !twice {
+			q[name] = unescape(v)
+		}
+	}
+	return q
+}
+
+func (q query) has(name string) bool { _, ok := q[name]; return ok }
+
+// subresource names the operation that a query asks for, of those that S3 knows and the caller of this does not handle.
+func (q query) subresource(handled ...string) string {
+	for _, name := range subresources {
+		if !q.has(name) {
+			continue
+		}
+		ok := false
+		for _, x := range handled {
+			ok = ok || x == name
+		}
+		if !ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// subresources are the query names by which S3 tells its operations apart.
+var subresources = []string{
+	"accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory",
+	"legal-hold", "lifecycle", "location", "logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
+	"object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock", "replication",
+	"requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
+	"versioning", "versions", "website",
+}
