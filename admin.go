@@ -1,0 +1,41 @@
+package glassine
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"glassine/aws/wire"
+)
+
+// adminHandler serves the admin port: health, and what else is there to see. It changes nothing and shows no secret.
+func (s *System) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"status": "ok"}) // a failed write is the client's leaving
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("glassine\n\nHealth: /healthz\nThe web console is not built yet; use the AWS CLI: glassine env\n"))
+	})
+	return mux
+}
+
+// logRequests writes a line for each request on the AWS endpoint, without its query and headers: they may hold secrets.
+func (s *System) logRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		started := time.Now()
+		defer func() {
+			s.cfg.Log.LogAttrs(r.Context(), slog.LevelDebug, "aws request",
+				slog.String("request", w.Header().Get("X-Amz-Request-Id")), slog.String("method", r.Method),
+				slog.String("host", wire.Hostname(r.Host)), slog.String("path", r.URL.Path), slog.Duration("took", time.Since(started)))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

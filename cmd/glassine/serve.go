@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"glassine"
+)
+
+// dataFlags say where the data is and how its AWS endpoint is reached; commands that speak to a running one share them.
+type dataFlags struct {
+	Data    string `help:"Data directory." default:"${default_data}" type:"path" env:"GLASSINE_DATA"`
+	AWS     string `name:"aws" help:"Address of the AWS endpoint." default:"127.0.0.1:4566" env:"GLASSINE_AWS"`
+	Account string `help:"AWS account id, 12 digits." default:"123456789012" env:"GLASSINE_ACCOUNT"`
+	Region  string `help:"Region where nothing else names one." default:"us-east-1" env:"GLASSINE_REGION"`
+}
+
+// defaultData is $XDG_DATA_HOME/glassine, or ~/.local/share/glassine.
+func defaultData() string {
+	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
+		return filepath.Join(d, "glassine")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "glassine-data"
+	}
+	return filepath.Join(home, ".local", "share", "glassine")
+}
+
+type serveFlags struct {
+	dataFlags
+	HTTP      string `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
+	HTTPS     string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
+	Admin     string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
+	AccessLog string `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
+	Verbose   bool   `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
+}
+
+type upCmd struct {
+	serveFlags `embed:""`
+}
+
+type serveCmd struct {
+	serveFlags `embed:""`
+}
+
+func (c *upCmd) Run() error    { return c.run(true) }
+func (c *serveCmd) Run() error { return c.run(false) }
+
+// run serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once.
+func (f *serveFlags) run(demo bool) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	level := slog.LevelInfo
+	if f.Verbose {
+		level = slog.LevelDebug
+	}
+	cfg := glassine.Config{
+		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+	switch f.AccessLog {
+	case "off":
+	case "-":
+		cfg.AccessLog = os.Stdout
+	default:
+		file, err := os.OpenFile(f.AccessLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+		if err != nil {
+			return fmt.Errorf("open access log: %w", err)
+		}
+		defer file.Close()
+		cfg.AccessLog = file
+	}
+	system, err := glassine.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	f.welcome(system, demo)
+	go func() {
+		<-ctx.Done()
+		stop() // the next signal kills
+		fmt.Fprintf(os.Stderr, "Stopping: waiting up to %s for requests under way.\n", glassine.DrainTime)
+	}()
+	return system.Serve(ctx)
+}
+
+// welcome says where everything is. Ready. is the last line, and true: all listeners are open.
+func (f *serveFlags) welcome(s *glassine.System, demo bool) {
+	at := s.Addresses()
+	_, https, _ := net.SplitHostPort(at.HTTPS) // an address of our own listener
+	viewer := "https://localhost:" + https + "/"
+	if demo {
+		viewer += glassine.DemoKey
+	}
+	fmt.Printf("Viewer URL:    %s   (plaintext on http://%s redirects here)\n", viewer, at.HTTP)
+	fmt.Printf("Console port:  http://%s   (health: /healthz; the web console is not built yet)\n", at.Admin)
+	fmt.Printf("AWS endpoint:  https://%s and http://%s, account %s\n", at.AWS, at.AWS, f.Account)
+	fmt.Printf("Certificate:   %s   (clients that should trust it; curl: --cacert)\n", s.CAFile())
+	if s.NewRoot != nil {
+		fmt.Printf("Root key:      %s %s   (made now and shown once)\n", s.NewRoot.AccessKeyID, s.NewRoot.SecretAccessKey)
+	}
+	fmt.Printf("Credentials:   eval \"$(%s)\"\n", f.envCommand(at.AWS))
+	if demo {
+		fmt.Printf("Demo bucket:   s3://%s\n", glassine.DemoBucket(f.Account))
+	}
+	fmt.Println("Ready.")
+}
+
+// envCommand is the glassine env that fits this server.
+func (f *dataFlags) envCommand(aws string) string {
+	name := "glassine"
+	if exe, err := os.Executable(); err == nil {
+		name = exe
+	}
+	cmd := name + " env"
+	if f.Data != defaultData() {
+		cmd += " --data " + quote(f.Data)
+	}
+	if aws != "127.0.0.1:4566" {
+		cmd += " --aws " + aws
+	}
+	if f.Region != "us-east-1" {
+		cmd += " --region " + f.Region
+	}
+	return cmd
+}

@@ -1,0 +1,153 @@
+package glassine
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"glassine/iam"
+)
+
+// dataVersion is the layout of the data directory that this program writes. A newer one is refused.
+const dataVersion = 1
+
+// dataDir is an open data directory. It holds, all private to the user:
+//
+//	VERSION                the layout's number
+//	lock                   held while a glassine runs on the directory
+//	secret.key             32 random bytes that seal the secrets in state.db
+//	root-credentials.json  the root access key, for glassine env
+//	ca.pem, ca-key.pem     the local certificate authority
+//	state.db               control-plane records
+//	objects/               the store
+type dataDir struct {
+	path string
+	lock *os.File
+	key  [32]byte
+}
+
+// openDataDir makes or opens the directory and locks it.
+func openDataDir(path string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("the data directory %s is in use by another glassine; stop that one, or choose another directory with --data", path)
+	}
+	d := &dataDir{path: path, lock: lock}
+	if err := errors.Join(d.checkVersion(), d.loadKey()); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close lets the directory go.
+func (d *dataDir) Close() error { return d.lock.Close() }
+
+func (d *dataDir) checkVersion() error {
+	file := filepath.Join(d.path, "VERSION")
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return writeFile(file, []byte(strconv.Itoa(dataVersion)+"\n"), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("read data directory's version: %w", err)
+	}
+	v, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil || v < 1 {
+		return fmt.Errorf("%s does not hold a version number: %q", file, raw)
+	}
+	if v > dataVersion {
+		return fmt.Errorf("the data directory %s was written by a newer glassine (layout %d; this program knows %d): run that version, or choose another directory with --data", d.path, v, dataVersion)
+	}
+	return nil
+}
+
+func (d *dataDir) loadKey() error {
+	file := filepath.Join(d.path, "secret.key")
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(d.path, "state.db")); err == nil {
+			return fmt.Errorf("%s is missing: it seals the secrets in state.db, which cannot be read without it", file)
+		}
+		raw = make([]byte, len(d.key))
+		rand.Read(raw)
+		err = writeFile(file, raw, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	if len(raw) != len(d.key) {
+		return fmt.Errorf("%s is not %d bytes long", file, len(d.key))
+	}
+	copy(d.key[:], raw)
+	return nil
+}
+
+// writeFile writes a whole file durably: a temporary one, synced, renamed, its directory synced.
+func writeFile(name string, content []byte, mode os.FileMode) error {
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// rootFile is root-credentials.json: what glassine env prints.
+type rootFile struct {
+	AccessKeyID, SecretAccessKey string
+}
+
+func rootFileName(data string) string { return filepath.Join(data, "root-credentials.json") }
+
+func writeRootFile(data string, c iam.Credentials) error {
+	raw, err := json.MarshalIndent(rootFile{c.AccessKeyID, c.SecretAccessKey}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(rootFileName(data), append(raw, '\n'), 0o600)
+}
+
+// RootCredentials reads the root access key that the data directory keeps for its owner. When the file was lost,
+// ReplaceRootCredentials makes a new key.
+func RootCredentials(data string) (iam.Credentials, error) {
+	raw, err := os.ReadFile(rootFileName(data))
+	if errors.Is(err, fs.ErrNotExist) {
+		return iam.Credentials{}, fmt.Errorf("%s is missing: start glassine once, or if it was deleted make a new root key with: glassine root-key --data %s", rootFileName(data), data)
+	}
+	if err != nil {
+		return iam.Credentials{}, fmt.Errorf("read root credentials: %w", err)
+	}
+	var f rootFile
+	if err := json.Unmarshal(raw, &f); err != nil || f.AccessKeyID == "" {
+		return iam.Credentials{}, fmt.Errorf("%s does not hold credentials; make a new root key with: glassine root-key --data %s", rootFileName(data), data)
+	}
+	return iam.Credentials{AccessKeyID: f.AccessKeyID, SecretAccessKey: f.SecretAccessKey}, nil
+}

@@ -1,0 +1,396 @@
+// Package glassine is the whole system in one process: a private bucket, access points, Object Lambda access points,
+// functions, IAM, and an edge cache in front, on AWS's wire. It can be embedded: New makes a System that listens, Serve runs
+// it, Close ends it. Command glassine is a command line over this package.
+package glassine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"glassine/aws/cloudfrontapi"
+	"glassine/aws/s3api"
+	"glassine/aws/wire"
+	"glassine/edge"
+	"glassine/iam"
+	"glassine/lambda"
+	"glassine/lambda/runner"
+	"glassine/objectlambda"
+	"glassine/s3"
+	"glassine/state"
+	"glassine/store/disk"
+	"glassine/transform"
+)
+
+// Config says how to run. The zero value of every field but Data is sensible.
+type Config struct {
+	// Data is the data directory; it is made when it is not there.
+	Data string
+	// Addresses to listen on, host:port; port 0 takes a free one. Loopback unless told otherwise.
+	AWS   string // AWS APIs; "" means 127.0.0.1:4566
+	HTTP  string // viewers, plaintext; "" means 127.0.0.1:8080
+	HTTPS string // viewers, TLS; "" means 127.0.0.1:8443
+	Admin string // health; "" means 127.0.0.1:7070
+	// Account is the AWS account id, 12 digits; "" means 123456789012.
+	Account string
+	// Region is where things are made whose maker names no region; "" means us-east-1. Every name is accepted.
+	Region string
+	// Demo deploys the demo in a data directory that never had it.
+	Demo bool
+	// CacheBytes bounds the edge's cache in memory; 0 means 256 MiB.
+	CacheBytes int64
+	// AccessLog gets a JSON line for each viewer request; nil writes none.
+	AccessLog io.Writer
+	// Log gets what an operator must know; nil means slog.Default.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// DrainTime is how long Close waits for requests under way.
+const DrainTime = 10 * time.Second
+
+// endpointNames are the names, besides AWS's, at which the AWS endpoint may be reached with a label before them. The last
+// one is for clients of the forward proxy and resolves nowhere.
+var endpointNames = []string{"localhost", "127.0.0.1", "glassine.localhost", "glassine.test"}
+
+// System is a running glassine. Its services are there for programs that embed it: every method takes the caller and
+// asks IAM, so they are no way around anything.
+type System struct {
+	IAM          *iam.Service
+	S3           *s3.Service
+	Lambda       *lambda.Service
+	ObjectLambda *objectlambda.Service
+	Edge         *edge.Edge
+
+	// NewRoot is the root access key when this start made it: it is shown once.
+	NewRoot *iam.Credentials
+
+	cfg       Config
+	data      *dataDir
+	ca        *certificateAuthority
+	local     *inProcess
+	servers   []server
+	closers   []func() error // in the order of opening
+	closeOnce sync.Once
+	closeErr  error
+	ready     chan struct{} // closed when all listeners serve
+}
+
+// server is one listener and what it serves.
+type server struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+	tls      bool // net/http does the handshake
+}
+
+// New opens everything and listens; nothing is answered before Serve. The caller closes the System. The errors say what
+// to do: a port or the data directory in use, a directory of a newer version.
+func New(ctx context.Context, cfg Config) (*System, error) {
+	cfg.fill()
+	s := &System{cfg: cfg, ready: make(chan struct{})}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (c *Config) fill() {
+	defaults := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	defaults(&c.AWS, "127.0.0.1:4566")
+	defaults(&c.HTTP, "127.0.0.1:8080")
+	defaults(&c.HTTPS, "127.0.0.1:8443")
+	defaults(&c.Admin, "127.0.0.1:7070")
+	defaults(&c.Account, "123456789012")
+	defaults(&c.Region, "us-east-1")
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+}
+
+// open makes the parts from the ground up.
+func (s *System) open(ctx context.Context) error {
+	cfg := s.cfg
+	if err := validAccount(cfg.Account); err != nil {
+		return err
+	}
+	var err error
+	if s.data, err = openDataDir(cfg.Data); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.data.Close)
+	if s.ca, err = openCA(cfg.Data, cfg.Now()); err != nil {
+		return err
+	}
+	awsNet, httpNet, httpsNet, adminNet, err := s.listen()
+	if err != nil {
+		return err
+	}
+	records, err := state.Open(filepath.Join(cfg.Data, "state.db"))
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, records.Close)
+	objects, err := disk.Open(filepath.Join(cfg.Data, "objects"), disk.Options{Log: cfg.Log})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, objects.Close)
+
+	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log}); err != nil {
+		return err
+	}
+	if err := s.ensureRoot(ctx); err != nil {
+		return err
+	}
+	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: objects, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return err
+	}
+	s.local = &inProcess{next: edge.NewOriginTransport()}
+	s.closers = append(s.closers, s.local.wait)
+	if s.Lambda, err = lambda.New(ctx, lambda.Config{State: records, IAM: s.IAM, Region: cfg.Region, Builtins: s.builtins(), Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return err
+	}
+	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{State: records, IAM: s.IAM, S3: s.S3, Invoker: s.Lambda, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return err
+	}
+	if s.Edge, err = edge.New(ctx, edge.Config{
+		State: records, IAM: s.IAM, Invoker: s.Lambda, Origin: s.local, Account: cfg.Account, HTTPSPort: port(httpsNet),
+		CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog, Log: cfg.Log, Now: cfg.Now,
+	}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { s.Edge.Close(); return nil })
+	s.serveOn(awsNet, httpNet, httpsNet, adminNet)
+	if cfg.Demo {
+		return s.deployDemo(ctx, records)
+	}
+	return nil
+}
+
+func validAccount(id string) error {
+	if len(id) != 12 {
+		return fmt.Errorf("the account %q is not 12 digits", id)
+	}
+	for _, c := range id {
+		if c < '0' || c > '9' {
+			return fmt.Errorf("the account %q is not 12 digits", id)
+		}
+	}
+	return nil
+}
+
+// ensureRoot makes the root access key at first start and keeps it where only the directory's owner reads it.
+func (s *System) ensureRoot(ctx context.Context) error {
+	root, made, err := s.IAM.EnsureRoot(ctx)
+	if err != nil {
+		return err
+	}
+	if made {
+		s.NewRoot = &root
+	}
+	if _, err := RootCredentials(s.cfg.Data); made || err != nil && root.SecretAccessKey != "" {
+		return writeRootFile(s.cfg.Data, root)
+	}
+	return nil
+}
+
+// builtins are the functions that are part of the program.
+func (s *System) builtins() map[string]runner.Func {
+	image := &transform.Function{Transport: s.local, Log: s.cfg.Log, Now: s.cfg.Now}
+	return map[string]runner.Func{
+		"glassine://signer": edgeSigner(s.cfg.Now),
+		"glassine://image": func(ctx context.Context, inv runner.Invocation) ([]byte, error) {
+			return image.Handle(ctx, inv.Payload, transform.Credentials{
+				AccessKeyID: inv.Credentials.AccessKeyID, SecretAccessKey: inv.Credentials.SecretAccessKey,
+				SessionToken: inv.Credentials.SessionToken, Region: inv.Region,
+			})
+		},
+	}
+}
+
+// listen opens the four listeners, so that a port in use is said before anything else is done.
+func (s *System) listen() (aws, viewer, viewerTLS, admin net.Listener, err error) {
+	open := func(flag, address string) net.Listener {
+		if err != nil {
+			return nil
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err != nil {
+			if errors.Is(err, syscall.EADDRINUSE) {
+				err = fmt.Errorf("the address %s is in use by another program; choose another with --%s", address, flag)
+			} else {
+				err = fmt.Errorf("listen on %s (--%s): %w", address, flag, err)
+			}
+			return nil
+		}
+		s.closers = append(s.closers, func() error { l.Close(); return nil }) // the server may have closed it before
+		return l
+	}
+	aws, viewer, viewerTLS, admin = open("aws", s.cfg.AWS), open("http", s.cfg.HTTP), open("https", s.cfg.HTTPS), open("admin", s.cfg.Admin)
+	return aws, viewer, viewerTLS, admin, err
+}
+
+func port(l net.Listener) string {
+	_, p, _ := net.SplitHostPort(l.Addr().String()) // an address of our own listener
+	return p
+}
+
+// serveOn makes the servers.
+func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
+	endpoint := newAWSListener(aws, s.ca.tlsConfig("http/1.1"))
+	handler := s.awsHandler()
+	s.local.handler = handler
+	awsServer := newServer(endpoint.proxy(s.ours, handler), s.cfg.Log)
+	tlsServer := newServer(s.Edge, s.cfg.Log)
+	tlsServer.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
+	s.servers = []server{
+		{name: "aws", listener: endpoint, http: awsServer},
+		{name: "http", listener: viewer, http: newServer(s.Edge, s.cfg.Log)},
+		{name: "https", listener: viewerTLS, http: tlsServer, tls: true},
+		{name: "admin", listener: admin, http: newServer(s.adminHandler(), s.cfg.Log)},
+	}
+}
+
+// newServer has the limits that keep slow and huge requests out. A body may take as long as it needs.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ours reports whether the AWS endpoint answers for a host.
+func (s *System) ours(host string) bool {
+	if _, ok := wire.AWSLabels(host); ok {
+		return true
+	}
+	name := wire.Hostname(host)
+	for _, e := range append([]string{"::1"}, endpointNames...) {
+		if name == e || len(name) > len(e) && name[len(name)-len(e)-1:] == "."+e {
+			return true
+		}
+	}
+	listening, _, _ := net.SplitHostPort(s.servers[0].listener.Addr().String())
+	return name == listening
+}
+
+// awsHandler chooses the service.
+func (s *System) awsHandler() http.Handler {
+	s3 := &s3api.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Endpoints: endpointNames, Now: s.cfg.Now, Log: s.cfg.Log}
+	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
+	return s.logRequests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch service := wire.ServiceOf(r); service {
+		case wire.ServiceS3:
+			s3.ServeHTTP(w, r)
+		case wire.ServiceCloudFront:
+			cloudfront.ServeHTTP(w, r)
+		default:
+			wire.WriteUnsupported(w, r, service, s.cfg.Log)
+		}
+	}))
+}
+
+// Addresses are where the listeners are.
+type Addresses struct{ AWS, HTTP, HTTPS, Admin string }
+
+// Addresses returns where the System listens, ports filled in.
+func (s *System) Addresses() Addresses {
+	at := func(i int) string { return s.servers[i].listener.Addr().String() }
+	return Addresses{AWS: at(0), HTTP: at(1), HTTPS: at(2), Admin: at(3)}
+}
+
+// CAFile is the certificate that clients of the AWS endpoint and viewers trust.
+func (s *System) CAFile() string { return s.ca.file }
+
+// Transport reaches AWS's host names in this process, as the edge and the built-in function do.
+func (s *System) Transport() http.RoundTripper { return s.local }
+
+// Serve answers until ctx ends or a listener fails, then closes the System. It returns nil after an orderly end.
+func (s *System) Serve(ctx context.Context) error {
+	failed := make(chan error, len(s.servers))
+	for _, srv := range s.servers {
+		go func() {
+			err := srv.serve()
+			if !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve %s: %w", srv.name, err)
+			}
+		}()
+	}
+	close(s.ready)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, s.Close())
+}
+
+func (v server) serve() error {
+	if v.tls {
+		return v.http.ServeTLS(v.listener, "", "")
+	}
+	return v.http.Serve(v.listener)
+}
+
+// Close drains: it takes no new requests, waits up to DrainTime for those under way, and closes everything. What was
+// acknowledged is on disk whether it is called or not.
+func (s *System) Close() error {
+	s.closeOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), DrainTime)
+		defer cancel()
+		var wait sync.WaitGroup
+		for _, srv := range s.servers {
+			wait.Go(func() {
+				if srv.http.Shutdown(ctx) != nil {
+					srv.http.Close()
+				}
+			})
+		}
+		wait.Wait()
+		var errs []error
+		for i := len(s.closers) - 1; i >= 0; i-- {
+			errs = append(errs, s.closers[i]())
+		}
+		s.closeErr = errors.Join(errs...)
+	})
+	return s.closeErr
+}
+
+// ReplaceRootCredentials makes a new root access key in a data directory that no glassine runs on; the old one is dead.
+func ReplaceRootCredentials(ctx context.Context, data, account string) (c iam.Credentials, err error) {
+	d, err := openDataDir(data)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	records, err := state.Open(filepath.Join(data, "state.db"))
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, records.Close()) }()
+	service, err := iam.New(ctx, iam.Config{State: records, Account: account, Key: d.key})
+	if err != nil {
+		return c, err
+	}
+	if c, err = service.ReplaceRoot(ctx); err != nil {
+		return c, err
+	}
+	return c, writeRootFile(data, c)
+}
