@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what tests and benchmarks ask on a Debian machine, and says so: Debian packages, and the npm packages of
+# e2e/node at their locked versions. What is there already is left alone.
+#
+#   sh e2e/deps.sh test|bench
+set -eu
+cd "$(dirname "$0")/.."
+
+packages() { # command:package ...
+	missing=""
+	for pair in "$@"; do
+		command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+	done
+	[ -z "$missing" ] && return
+	echo "Installing Debian packages:$missing"
+	sudo=""
+	if [ "$(id -u)" != 0 ]; then
+		sudo="sudo"
+		command -v sudo >/dev/null || { echo "Run as root, or install these packages first:$missing" >&2; exit 1; }
+	fi
+	$sudo apt-get -qq update
+	# A server that a package brings is for the benchmarks' own configuration and must not start by itself.
+	$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $missing >/dev/null
+}
+
+node_packages() {
+	stamp=e2e/node/node_modules/.glassine-lock
+	cmp -s e2e/node/package-lock.json "$stamp" && return
+	echo "Installing npm packages of e2e/node"
+	npm ci --prefix e2e/node --no-audit --no-fund --loglevel=error
+	cp e2e/node/package-lock.json "$stamp"
+}
+
+case "${1:-}" in
+test) packages aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace curl:curl ;;
+bench) packages nginx:nginx wrk:wrk ;;
+*) echo "usage: sh e2e/deps.sh test|bench" >&2; exit 2 ;;
+esac
+node_packages
