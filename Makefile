@@ -1,0 +1,34 @@
+# The targets that there are. Each sets up what it needs on a Debian machine with Go, Node and make (as root, for apt).
+.PHONY: run test bench lint build deps
+
+export CGO_ENABLED = 0
+
+# run: build and start everything with the demo; Ctrl-C ends it.
+run: build
+	bin/glassine up
+
+# build: the program, one static file.
+build:
+	@echo "Building bin/glassine (the first time this fetches Go modules)"
+	@go build -trimpath -o bin/glassine ./cmd/glassine
+
+# test: every test, with the real clients and tools that they ask.
+test: deps
+	go vet ./...
+	go test ./...
+
+# lint: golangci-lint and gofumpt at the versions of tools.mod.
+lint:
+	@echo "Checking form and style (the first time this compiles the linter, some minutes)"
+	@test -z "$$(go tool -modfile=tools.mod gofumpt -l . | tee /dev/stderr)"
+	go tool -modfile=tools.mod golangci-lint run ./...
+
+# bench: ours and the peer in turn, in one run.
+bench: build
+	@sh e2e/deps.sh bench
+	go run ./bench/strip
+	go run ./bench/hit
+
+# deps: the tools that the tests ask, from Debian's packages and npm.
+deps:
+	@sh e2e/deps.sh test
