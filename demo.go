@@ -49,8 +49,12 @@ func (s *System) deployDemo(ctx context.Context, records state.Store) error {
 		name string
 		do   func(context.Context, iam.Caller) error
 	}{
-		{"bucket", s.demoBucket}, {"roles", s.demoRoles}, {"functions", s.demoFunctions},
-		{"access points", s.demoPoints}, {"edge role", s.demoEdgeRights}, {"distribution", s.demoDistribution},
+		{"bucket", s.demoBucket},
+		{"roles", s.demoRoles},
+		{"functions", s.demoFunctions},
+		{"access points", s.demoPoints},
+		{"edge role", s.demoEdgeRights},
+		{"distribution", s.demoDistribution},
 	} {
 		if err := step.do(ctx, s.IAM.Root()); err != nil {
 			return fmt.Errorf("deploy the demo's %s: %w", step.name, err)

@@ -55,7 +55,7 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	go func() {
 		defer t.running.Done()
 		defer cancel()
-		defer body.Close()
+		defer func() { _ = body.Close() }() // nobody reads it any more
 		err := serve(t.handler, w, served.WithContext(ctx))
 		w.finish(err)
 	}()
@@ -65,7 +65,7 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if err := context.Cause(req.Context()); err != nil {
 		cancel()
-		w.reader.Close() // a handler that writes must not wait for a user who left
+		_ = w.reader.Close() // a handler that writes must not wait for a user who left
 		return nil, err
 	}
 	if w.err != nil {

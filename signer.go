@@ -3,6 +3,7 @@ package glassine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,13 +29,16 @@ func edgeSigner(now func() time.Time) runner.Func {
 				}
 			}
 		}
-		if err := json.Unmarshal(inv.Payload, &event); err != nil || len(event.Records) == 0 {
-			return nil, fmt.Errorf("not a CloudFront event: %v", err)
+		if err := json.Unmarshal(inv.Payload, &event); err != nil {
+			return nil, fmt.Errorf("not a CloudFront event: %w", err)
+		}
+		if len(event.Records) == 0 {
+			return nil, errors.New("the CloudFront event holds no record")
 		}
 		cf := event.Records[0].CF
 		domain, ok := originDomain(cf.Request)
 		if !ok {
-			return nil, fmt.Errorf("the event has no origin: the signer belongs at origin-request")
+			return nil, errors.New("the event has no origin: the signer belongs at origin-request")
 		}
 		service, region, ok := scopeOf(domain)
 		if !ok {

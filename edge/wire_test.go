@@ -64,7 +64,7 @@ func ask(t *testing.T, server *httptest.Server, host, requestLine string) (a ans
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // it is read to its end
+	defer conn.Close()
 	if _, err := io.WriteString(conn, requestLine+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}

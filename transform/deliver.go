@@ -45,7 +45,7 @@ func (f *Function) deliver(ctx context.Context, ev *event, creds Credentials, an
 
 	if req.ContentLength = ans.size; ans.size > 0 {
 		b := &body{r: ans.body}
-		defer b.Close() // a transport may read on after RoundTrip has returned; the source is about to go
+		defer func() { _ = b.Close() }() // a transport may read on after RoundTrip has returned; the source is about to go
 		req.Body = b
 	} else {
 		req.Body = http.NoBody
@@ -55,7 +55,7 @@ func (f *Function) deliver(ctx context.Context, ev *event, creds Credentials, an
 		return 0, err
 	}
 	defer resp.Body.Close()
-	io.CopyN(io.Discard, resp.Body, 64<<10)
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 	return resp.StatusCode, nil
 }
 

@@ -49,7 +49,7 @@ func (f *Function) open(ctx context.Context, ev *event) (*source, error) {
 		return nil, fmt.Errorf("get inputS3Url: %w", withoutURL(err))
 	}
 	if resp.StatusCode != http.StatusOK {
-		io.CopyN(io.Discard, resp.Body, 64<<10)
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 		resp.Body.Close()
 		// The text of axios, which the reference function passes on (seen in its answers).
 		return nil, &refused{message: fmt.Sprintf("Request failed with status code %d", resp.StatusCode)}
@@ -123,8 +123,10 @@ func spool(resp *http.Response) (*source, error) {
 		putBuffer(buf)
 		return nil, fmt.Errorf("read original: %w", err)
 	}
-	return &source{at: bytes.NewReader(buf[:got]), size: int64(got), inMemory: true,
-		close: func() { putBuffer(buf) }}, nil
+	return &source{
+		at: bytes.NewReader(buf[:got]), size: int64(got), inMemory: true,
+		close: func() { putBuffer(buf) },
+	}, nil
 }
 
 // fill reads r to its end, or to one byte more than maxMemory, and lets *buf grow as it must.

@@ -194,15 +194,19 @@ func plan(src *source, exif bool) (*answer, error) {
 		if err != nil {
 			return nil, &refused{message: err.Error()}
 		}
-		return &answer{status: http.StatusOK, size: int64(len(text)), body: strings.NewReader(string(text)),
-			header: src.forward("application/json", "-exif")}, nil
+		return &answer{
+			status: http.StatusOK, size: int64(len(text)), body: strings.NewReader(string(text)),
+			header: src.forward("application/json", "-exif"),
+		}, nil
 	}
 	p, err := metadata.Strip(src.at, src.size)
 	if err != nil {
 		return nil, src.explain(err)
 	}
-	return &answer{status: http.StatusOK, size: p.Size, body: p.Reader(src.at),
-		header: src.forward(p.ContentType, "")}, nil
+	return &answer{
+		status: http.StatusOK, size: p.Size, body: p.Reader(src.at),
+		header: src.forward(p.ContentType, ""),
+	}, nil
 }
 
 // refused is an original that cannot be answered. Its message goes to the caller.
@@ -228,8 +232,10 @@ func (f *Function) refusal(ctx context.Context, ev *event, err error) *answer {
 		message = r.message
 	}
 	f.log(ctx, slog.LevelWarn, "original refused", slog.String("request", ev.RequestID), slog.Any("error", err))
-	return &answer{status: http.StatusInternalServerError, code: "InternalLambdaError", message: message,
-		body: strings.NewReader(""), header: http.Header{}, close: func() {}}
+	return &answer{
+		status: http.StatusInternalServerError, code: "InternalLambdaError", message: message,
+		body: strings.NewReader(""), header: http.Header{}, close: func() {},
+	}
 }
 
 func (f *Function) log(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {

@@ -287,8 +287,10 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 	v := c.ViewerCertificate
 	out.ViewerCertificate = &viewerCertificate{CloudFrontDefaultCertificate: true, MinimumProtocolVersion: "TLSv1", CertificateSource: "cloudfront"}
 	if v.ACMCertificateARN != "" || v.IAMCertificateID != "" {
-		out.ViewerCertificate = &viewerCertificate{ACMCertificateArn: v.ACMCertificateARN, IAMCertificateId: v.IAMCertificateID,
-			SSLSupportMethod: v.SSLSupportMethod, MinimumProtocolVersion: v.MinimumProtocolVersion}
+		out.ViewerCertificate = &viewerCertificate{
+			ACMCertificateArn: v.ACMCertificateARN, IAMCertificateId: v.IAMCertificateID,
+			SSLSupportMethod: v.SSLSupportMethod, MinimumProtocolVersion: v.MinimumProtocolVersion,
+		}
 	}
 	out.Restrictions = &restrictions{}
 	out.Restrictions.GeoRestriction.RestrictionType = "none"
@@ -296,16 +298,20 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 }
 
 func originShape(o edge.Origin) origin {
-	out := origin{Id: o.ID, DomainName: o.DomainName, OriginPath: o.Path, ConnectionAttempts: o.ConnectionAttempts,
-		ConnectionTimeout: o.ConnectionTimeout, OriginShield: &originShield{}}
+	out := origin{
+		Id: o.ID, DomainName: o.DomainName, OriginPath: o.Path, ConnectionAttempts: o.ConnectionAttempts,
+		ConnectionTimeout: o.ConnectionTimeout, OriginShield: &originShield{},
+	}
 	var headers []originHeader
 	for _, h := range o.CustomHeaders {
 		headers = append(headers, originHeader{HeaderName: h.Name, HeaderValue: h.Value})
 	}
 	out.CustomHeaders = listOf(headers)
 	if c := o.Custom; c != nil {
-		out.CustomOriginConfig = &customOriginConfig{HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, OriginProtocolPolicy: c.ProtocolPolicy,
-			OriginSslProtocols: listOf(texts("SslProtocol", c.SSLProtocols)), OriginReadTimeout: c.ReadTimeout, OriginKeepaliveTimeout: c.KeepaliveTimeout}
+		out.CustomOriginConfig = &customOriginConfig{
+			HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, OriginProtocolPolicy: c.ProtocolPolicy,
+			OriginSslProtocols: listOf(texts("SslProtocol", c.SSLProtocols)), OriginReadTimeout: c.ReadTimeout, OriginKeepaliveTimeout: c.KeepaliveTimeout,
+		}
 	}
 	if s := o.S3; s != nil {
 		out.S3OriginConfig = &s3OriginConfig{OriginAccessIdentity: s.OriginAccessIdentity, OriginReadTimeout: s.ReadTimeout}

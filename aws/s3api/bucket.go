@@ -163,8 +163,10 @@ func (h *Handler) publicAccessBlock(req *request) error {
 		if err != nil {
 			return err
 		}
-		wire.WriteXML(req.w, http.StatusOK, publicAccessBlock{NS: xmlns, BlockPublicAcls: b.BlockPublicAcls, IgnorePublicAcls: b.IgnorePublicAcls,
-			BlockPublicPolicy: b.BlockPublicPolicy, RestrictPublicBuckets: b.RestrictPublicBuckets})
+		wire.WriteXML(req.w, http.StatusOK, publicAccessBlock{
+			NS: xmlns, BlockPublicAcls: b.BlockPublicAcls, IgnorePublicAcls: b.IgnorePublicAcls,
+			BlockPublicPolicy: b.BlockPublicPolicy, RestrictPublicBuckets: b.RestrictPublicBuckets,
+		})
 		return nil
 	case http.MethodPut:
 		raw, err := wire.ReadBody(req.Request, req.sig, maxConfiguration)
@@ -175,8 +177,10 @@ func (h *Handler) publicAccessBlock(req *request) error {
 		if err := wire.ReadXML(strings.NewReader(string(raw)), maxConfiguration, &in); err != nil {
 			return err
 		}
-		block := s3.PublicAccessBlock{BlockPublicAcls: in.BlockPublicAcls, IgnorePublicAcls: in.IgnorePublicAcls,
-			BlockPublicPolicy: in.BlockPublicPolicy, RestrictPublicBuckets: in.RestrictPublicBuckets}
+		block := s3.PublicAccessBlock{
+			BlockPublicAcls: in.BlockPublicAcls, IgnorePublicAcls: in.IgnorePublicAcls,
+			BlockPublicPolicy: in.BlockPublicPolicy, RestrictPublicBuckets: in.RestrictPublicBuckets,
+		}
 		if err := h.S3.PutPublicAccessBlock(ctx, req.caller, name, block); err != nil {
 			return err
 		}

@@ -226,8 +226,10 @@ func (h *Handler) putObject(req *request) error {
 	if req.Header.Get("X-Amz-Copy-Source") != "" {
 		return notImplemented("x-amz-copy-source")
 	}
-	for _, name := range []string{"X-Amz-Tagging", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold",
-		"X-Amz-Website-Redirect-Location", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Customer-Algorithm"} {
+	for _, name := range []string{
+		"X-Amz-Tagging", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold",
+		"X-Amz-Website-Redirect-Location", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Customer-Algorithm",
+	} {
 		if req.Header.Get(name) != "" {
 			return notImplemented(strings.ToLower(name))
 		}

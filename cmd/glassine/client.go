@@ -41,10 +41,18 @@ func (c *envCmd) Run() error {
 	}
 	endpoint := "http://" + net.JoinHostPort(host, port)
 	for _, v := range [][2]string{
-		{"AWS_ACCESS_KEY_ID", root.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", root.SecretAccessKey},
-		{"AWS_REGION", c.Region}, {"AWS_DEFAULT_REGION", c.Region}, {"AWS_ENDPOINT_URL", endpoint}, {"AWS_CA_BUNDLE", ca},
-		{"HTTP_PROXY", endpoint}, {"HTTPS_PROXY", endpoint}, {"http_proxy", endpoint}, {"https_proxy", endpoint},
-		{"NO_PROXY", "localhost"}, {"no_proxy", "localhost"},
+		{"AWS_ACCESS_KEY_ID", root.AccessKeyID},
+		{"AWS_SECRET_ACCESS_KEY", root.SecretAccessKey},
+		{"AWS_REGION", c.Region},
+		{"AWS_DEFAULT_REGION", c.Region},
+		{"AWS_ENDPOINT_URL", endpoint},
+		{"AWS_CA_BUNDLE", ca},
+		{"HTTP_PROXY", endpoint},
+		{"HTTPS_PROXY", endpoint},
+		{"http_proxy", endpoint},
+		{"https_proxy", endpoint},
+		{"NO_PROXY", "localhost"},
+		{"no_proxy", "localhost"},
 	} {
 		fmt.Printf("export %s=%s\n", v[0], quote(v[1]))
 	}

@@ -30,13 +30,17 @@ func sampleProfile(t *testing.T) string {
 
 // exiftoolCanaries are what exiftool writes into a JPEG; each value holds a name of its own.
 func exiftoolCanaries(t *testing.T, thumbnail string) []string {
-	args := []string{"-q", "-m", "-overwrite_original",
-		"-GPSLatitude=48.8766667", "-GPSLongitude=123.3933333", "-ThumbnailImage<=" + thumbnail}
-	for _, tag := range []string{"EXIF:Make", "EXIF:Model", "EXIF:Artist", "EXIF:Copyright", "EXIF:ImageDescription", "EXIF:Software",
+	args := []string{
+		"-q", "-m", "-overwrite_original",
+		"-GPSLatitude=48.8766667", "-GPSLongitude=123.3933333", "-ThumbnailImage<=" + thumbnail,
+	}
+	for _, tag := range []string{
+		"EXIF:Make", "EXIF:Model", "EXIF:Artist", "EXIF:Copyright", "EXIF:ImageDescription", "EXIF:Software",
 		"EXIF:UserComment", "EXIF:XPAuthor", "EXIF:SerialNumber", "EXIF:LensSerialNumber", "EXIF:OwnerName", "EXIF:ImageUniqueID",
 		"EXIF:GPSAreaInformation", "EXIF:GPSProcessingMethod", "EXIF:GPSSatellites",
 		"XMP-dc:Creator", "XMP-dc:Description", "XMP-exif:GPSAreaInformation", "XMP-aux:SerialNumber", "XMP-photoshop:City", "XMP-xmpMM:DocumentID",
-		"IPTC:By-line", "IPTC:City", "IPTC:Caption-Abstract", "IPTC:Contact", "Photoshop:URL", "Ducky:Comment", "File:Comment"} {
+		"IPTC:By-line", "IPTC:City", "IPTC:Caption-Abstract", "IPTC:Contact", "Photoshop:URL", "Ducky:Comment", "File:Comment",
+	} {
 		args = append(args, fmt.Sprintf("-%s=CANARY-%s", tag, strings.ReplaceAll(tag, ":", "-")))
 	}
 	return args

@@ -44,8 +44,10 @@ func TestSniff(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
-	for ext, want := range map[string]metadata.Format{"webp": metadata.WebP, "gif": metadata.GIF, "avif": metadata.AVIF, "HEIC": metadata.HEIF,
-		"heic": metadata.HEIF, "tif": metadata.TIFF, "svg": metadata.SVG, "png": metadata.PNG, "jpg": metadata.JPEG} {
+	for ext, want := range map[string]metadata.Format{
+		"webp": metadata.WebP, "gif": metadata.GIF, "avif": metadata.AVIF, "HEIC": metadata.HEIF,
+		"heic": metadata.HEIF, "tif": metadata.TIFF, "svg": metadata.SVG, "png": metadata.PNG, "jpg": metadata.JPEG,
+	} {
 		for _, f := range samples(t, "formats/*."+ext) {
 			if got := metadata.Sniff(readFile(t, f)); got != want {
 				t.Errorf("%s: got %q, want %q", filepath.Base(f), got, want)

@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -32,7 +33,7 @@ func stripJPEG(w *window) (*Plan, error) {
 	s.plan.keep(0, 2)
 	for at := int64(2); ; {
 		seg, err := nextSegment(w, at)
-		if err == io.EOF || err == errCut {
+		if errors.Is(err, io.EOF) || errors.Is(err, errCut) {
 			return s.cut()
 		}
 		if err != nil {
@@ -225,7 +226,7 @@ func isExif(b []byte) bool { return len(b) >= 6 && bytes.HasPrefix(b, exifID) }
 func exifJPEG(w *window) ([]byte, error) {
 	for at := int64(2); ; {
 		seg, err := nextSegment(w, at)
-		if err == io.EOF || err == errCut {
+		if errors.Is(err, io.EOF) || errors.Is(err, errCut) {
 			return nil, &DamagedError{Format: JPEG, Offset: w.size, Reason: "file ends before its picture"}
 		}
 		if err != nil {

@@ -19,8 +19,10 @@ func encodings(t *testing.T) map[string][]byte {
 	cjpeg, jpegtran := tool(t, "cjpeg", "libjpeg-turbo-progs"), tool(t, "jpegtran", "libjpeg-turbo-progs")
 	picture := ppm(scene(131, 77))
 	files := map[string][]byte{"of Go": baseline(t), "sample": sample.JPEG}
-	for _, args := range []string{"-baseline", "-progressive", "-rgb", "-grayscale", "-optimize", "-restart 1", "-restart 5B -progressive",
-		"-sample 1x1", "-sample 2x1,1x1,1x1", "-arithmetic", "-arithmetic -progressive", "-quality 3", "-quality 100"} {
+	for _, args := range []string{
+		"-baseline", "-progressive", "-rgb", "-grayscale", "-optimize", "-restart 1", "-restart 5B -progressive",
+		"-sample 1x1", "-sample 2x1,1x1,1x1", "-arithmetic", "-arithmetic -progressive", "-quality 3", "-quality 100",
+	} {
 		files["cjpeg "+args] = run(t, picture, cjpeg, strings.Fields(args)...)
 	}
 	files["jpegtran -progressive"] = run(t, sample.JPEG, jpegtran, "-progressive", "-copy", "all")

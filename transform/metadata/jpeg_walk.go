@@ -77,7 +77,7 @@ func nextSegment(w *window, at int64) (segment, error) {
 
 func (s *segment) measure(w *window) error {
 	b, err := w.at(s.off+2, 2)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errCut
 	}
 	if err != nil {
@@ -129,7 +129,7 @@ func scanEnd(w *window, at int64) (int64, error) {
 		}
 		// p[i] is a 0xff followed by a marker, by another 0xff or by the end of the window.
 		code, c, err := afterFill(w, at)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return at, nil
 		}
 		if err != nil {

@@ -123,12 +123,16 @@ func TestReferenceFunctionAgreesOnFilesThatExiftoolWrote(t *testing.T) {
 	dir := t.TempDir()
 	var files []string
 	for name, args := range map[string][]string{
-		"gps.jpg": {"-GPSLatitude=12.5", "-GPSLatitudeRef=N", "-GPSLongitude=7.25", "-GPSLongitudeRef=W", "-GPSAltitude=-3.5",
-			"-GPSTimeStamp=12:34:56.78", "-GPSDateStamp=2026:01:02", "-GPSDestBearing=359.99", "-GPSImgDirection=0.01"},
+		"gps.jpg": {
+			"-GPSLatitude=12.5", "-GPSLatitudeRef=N", "-GPSLongitude=7.25", "-GPSLongitudeRef=W", "-GPSAltitude=-3.5",
+			"-GPSTimeStamp=12:34:56.78", "-GPSDateStamp=2026:01:02", "-GPSDestBearing=359.99", "-GPSImgDirection=0.01",
+		},
 		"text.jpg": {"-Make=M\"q\\", "-Model=tab\there", "-ImageDescription=Grüße", "-Artist=", "-UserComment=note", "-XPTitle=Titel", "-Copyright=(c) x"},
-		"photo.jpg": {"-ExposureTime=1/8000", "-FNumber=1.4", "-ISO=102400", "-DateTimeOriginal=2026:02:30 25:00:00", "-CreateDate=2026:01:02 03:04:05",
+		"photo.jpg": {
+			"-ExposureTime=1/8000", "-FNumber=1.4", "-ISO=102400", "-DateTimeOriginal=2026:02:30 25:00:00", "-CreateDate=2026:01:02 03:04:05",
 			"-SubSecTimeOriginal=123", "-OffsetTimeOriginal=+05:30", "-LensInfo=24 70 2.8 2.8", "-ExposureCompensation=-0.333", "-BrightnessValue=-1.25",
-			"-SerialNumber=SN-1", "-Flash=16", "-ComponentsConfiguration=1 2 3 0", "-SubjectArea=1 2 3 4", "-Gamma=2.2", "-AmbientTemperature=-12.5"},
+			"-SerialNumber=SN-1", "-Flash=16", "-ComponentsConfiguration=1 2 3 0", "-SubjectArea=1 2 3 4", "-Gamma=2.2", "-AmbientTemperature=-12.5",
+		},
 		"little.jpg":  {"-ExifByteOrder=II", "-Make=x", "-Orientation#=7", "-XResolution=71.99", "-ResolutionUnit=cm", "-YCbCrCoefficients=0.299 0.587 0.114"},
 		"thumb.jpg":   {"-Make=x", "-ThumbnailImage<=" + base},
 		"interop.jpg": {"-InteropIndex=R98 - DCF basic file (sRGB)", "-InteropVersion=0100", "-RelatedImageWidth=640"},

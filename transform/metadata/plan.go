@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -78,7 +79,7 @@ func (r *planReader) Read(b []byte) (int, error) {
 }
 
 func shortSource(offset int64, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("read source at %d: %w", offset, err)
@@ -98,7 +99,7 @@ func (r *planReader) WriteTo(w io.Writer) (int64, error) {
 				return total, werr
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {

@@ -29,7 +29,7 @@ func TestPlanReader(t *testing.T) {
 	if err != nil || n != p.Size-1001 || !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("WriteTo after 1001 bytes: got %d more, %v, want %d", n, err, p.Size-1001)
 	}
-	if _, err := p.Reader(bytes.NewReader(in)).(io.WriterTo).WriteTo(shortWriter{}); err != io.ErrShortWrite {
+	if _, err := p.Reader(bytes.NewReader(in)).(io.WriterTo).WriteTo(shortWriter{}); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("WriteTo of a writer that fails: got %v", err)
 	}
 	_, err = io.ReadAll(p.Reader(bytes.NewReader(in[:len(in)/2])))

@@ -88,8 +88,10 @@ type pngStripper struct {
 }
 
 func stripPNG(w *window) (*Plan, error) {
-	s := &pngStripper{w: w, seen: make(map[string]bool),
-		plan: &Plan{Format: PNG, ContentType: PNG.ContentType(), Orientation: 1}}
+	s := &pngStripper{
+		w: w, seen: make(map[string]bool),
+		plan: &Plan{Format: PNG, ContentType: PNG.ContentType(), Orientation: 1},
+	}
 	s.plan.keep(0, int64(len(pngSignature)))
 	for at := int64(len(pngSignature)); ; {
 		c, err := readChunk(w, at)

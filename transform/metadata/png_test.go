@@ -31,7 +31,8 @@ func pngs(t *testing.T) map[string][]byte {
 	convert := func(m interface {
 		image.Image
 		Set(x, y int, c color.Color)
-	}) []byte {
+	},
+	) []byte {
 		for y := range 40 {
 			for x := range 50 {
 				m.Set(x, y, picture.At(x, y))

@@ -90,6 +90,7 @@ func short(tag, v uint16) entry { return entry{tag, 3, 1, binary.BigEndian.Appen
 func long(tag uint16, v uint32) entry {
 	return entry{tag, 4, 1, binary.BigEndian.AppendUint32(nil, v)}
 }
+
 func rational(tag uint16, v ...uint32) entry {
 	e := entry{tag, 5, len(v) / 2, nil}
 	for _, n := range v {
@@ -144,7 +145,8 @@ func exif(thumbnail []byte) []byte {
 		{0x0000, 1, 4, []byte{2, 3, 0, 0}},
 		ascii(0x0001, "S"), rational(0x0002, 48, 1, 52, 1, 3160, 100),
 		ascii(0x0003, "W"), rational(0x0004, 123, 1, 23, 1, 3307, 100),
-		{0x0005, 1, 1, []byte{0}}, rational(0x0006, 3, 1),
+		{0x0005, 1, 1, []byte{0}},
+		rational(0x0006, 3, 1),
 		rational(0x0007, 5, 1, 14, 1, 7, 1), ascii(0x001d, "2026:06:22"),
 	}
 	const start = 8
@@ -214,9 +216,15 @@ func srgb() []byte {
 		name string
 		data []byte
 	}{
-		{"desc", text("sRGB (glassine)")}, {"cprt", text("Apache-2.0")}, {"wtpt", xyz(0.9642, 1, 0.8249)},
-		{"rXYZ", xyz(0.43607, 0.22249, 0.01392)}, {"gXYZ", xyz(0.38515, 0.71687, 0.09708)}, {"bXYZ", xyz(0.14307, 0.06061, 0.71410)},
-		{"rTRC", curve}, {"gTRC", curve}, {"bTRC", curve},
+		{"desc", text("sRGB (glassine)")},
+		{"cprt", text("Apache-2.0")},
+		{"wtpt", xyz(0.9642, 1, 0.8249)},
+		{"rXYZ", xyz(0.43607, 0.22249, 0.01392)},
+		{"gXYZ", xyz(0.38515, 0.71687, 0.09708)},
+		{"bXYZ", xyz(0.14307, 0.06061, 0.71410)},
+		{"rTRC", curve},
+		{"gTRC", curve},
+		{"bTRC", curve},
 	}
 	table := be32(nil, uint32(len(tags)))
 	var data []byte

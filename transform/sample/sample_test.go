@@ -23,8 +23,10 @@ func TestSampleHasSomethingToTakeOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"Make":"Glassine Optical"`, `"Orientation":6`, `"BodySerialNumber":"GL-0000042-DEMO"`,
-		`"GPSLatitude":[48,52,31.6]`, `"GPSLatitudeRef":"S"`, `"Thumbnail":{`, `"DateTimeOriginal":"2026-06-21T21:14:07.000Z"`} {
+	for _, want := range []string{
+		`"Make":"Glassine Optical"`, `"Orientation":6`, `"BodySerialNumber":"GL-0000042-DEMO"`,
+		`"GPSLatitude":[48,52,31.6]`, `"GPSLatitudeRef":"S"`, `"Thumbnail":{`, `"DateTimeOriginal":"2026-06-21T21:14:07.000Z"`,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("EXIF: no %s in %s", want, text)
 		}
