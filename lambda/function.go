@@ -2,7 +2,7 @@ package lambda
 
 import (
 	"context"
-	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +16,10 @@ type Function struct {
 	ARN          string // without a qualifier
 	Latest       Version
 	Versions     []Version // published, numbered from 1 in order
-	Policy       string    // resource-based policy; "" when there is none
 	NextVersion  int       // numbers are never used twice
+	Policy       string    // resource-based policy; "" when there is none
+	// PolicyIDs is whom the ARNs in Policy meant when they were put there: see iam.Policy.Pinned.
+	PolicyIDs map[string]string
 }
 
 // Version is what runs. A published one never changes.
@@ -46,8 +48,8 @@ func (s *Service) CreateFunction(ctx context.Context, c iam.Caller, n NewFunctio
 	if n.Region == "" {
 		n.Region = s.cfg.Region
 	}
-	if !validName(n.Name) {
-		return Function{}, fault.New("InvalidParameterValueException", "The function name %q is not 1 to 64 letters, digits, hyphens and underscores.", n.Name)
+	if !validName(n.Name, 64) || !validName(n.Region, 63) {
+		return Function{}, fault.New("InvalidParameterValueException", "The function name %q (in region %q) is not 1 to 64 letters, digits, hyphens and underscores.", n.Name, n.Region)
 	}
 	r := ref{region: n.Region, name: n.Name}
 	f := Function{Name: n.Name, Region: n.Region, ARN: s.arnOf(r), NextVersion: 1}
@@ -72,8 +74,12 @@ func (s *Service) CreateFunction(ctx context.Context, c iam.Caller, n NewFunctio
 	if err := s.cfg.IAM.AuthorizePassRole(ctx, c, n.Role, ServicePrincipal); err != nil {
 		return Function{}, err
 	}
-	if _, err := s.cfg.IAM.AssumeForService(ctx, n.Role, []string{ServicePrincipal}, n.Name, minimumLife); err != nil {
+	_, err := s.cfg.IAM.AssumeForService(ctx, n.Role, []string{ServicePrincipal}, n.Name, minimumLife)
+	if fault.Is(err, "AccessDenied") {
 		return Function{}, fault.New("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.")
+	}
+	if err != nil {
+		return Function{}, err
 	}
 	f.Latest = Version{
 		Number: Latest, Code: n.Code, Role: n.Role, Description: n.Description, Runtime: n.Runtime, Handler: n.Handler,
@@ -87,7 +93,7 @@ func (s *Service) CreateFunction(ctx context.Context, c iam.Caller, n NewFunctio
 	})
 }
 
-// GetFunction returns the function that name (a name or an ARN) means.
+// GetFunction returns the function that name (a name or an ARN) means, without its policy: see GetPolicy.
 func (s *Service) GetFunction(ctx context.Context, c iam.Caller, name string) (Function, error) {
 	r, err := s.parseRef(name)
 	if err != nil {
@@ -100,12 +106,13 @@ func (s *Service) GetFunction(ctx context.Context, c iam.Caller, name string) (F
 	if !ok {
 		return Function{}, notFound(s.arnOf(r))
 	}
+	f.Policy, f.PolicyIDs = "", nil
 	return f, nil
 }
 
 // UpdateFunctionCode replaces the unpublished version's code; published versions stay as they are.
 func (s *Service) UpdateFunctionCode(ctx context.Context, c iam.Caller, name, code string) (Function, error) {
-	r, err := s.parseRef(name)
+	r, err := s.unpublished(name)
 	if err != nil {
 		return Function{}, err
 	}
@@ -124,10 +131,10 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, c iam.Caller, name, co
 	})
 }
 
-// PublishVersion freezes the unpublished version under the next number. When nothing changed since the last one, that
-// one is returned. (Lambda API Reference, PublishVersion.)
+// PublishVersion freezes the unpublished version under the next number. When code and configuration are as they were in
+// the last one, that one is returned. (Lambda API Reference, PublishVersion.)
 func (s *Service) PublishVersion(ctx context.Context, c iam.Caller, name string) (Version, error) {
-	r, err := s.parseRef(name)
+	r, err := s.unpublished(name)
 	if err != nil {
 		return Version{}, err
 	}
@@ -141,13 +148,13 @@ func (s *Service) PublishVersion(ctx context.Context, c iam.Caller, name string)
 		v := f.Latest
 		if n := len(f.Versions); n > 0 {
 			last := f.Versions[n-1]
-			last.Number = Latest
+			last.Number, last.Modified = v.Number, v.Modified
 			if last == v {
 				return f, nil
 			}
 		}
 		v.Number = strconv.Itoa(f.NextVersion)
-		f.Versions = append(append([]Version(nil), f.Versions...), v)
+		f.Versions = append(slices.Clone(f.Versions), v)
 		f.NextVersion++
 		return f, nil
 	})
@@ -157,91 +164,38 @@ func (s *Service) PublishVersion(ctx context.Context, c iam.Caller, name string)
 	return f.Versions[len(f.Versions)-1], nil
 }
 
-// DeleteFunction removes the function with all its versions.
+// DeleteFunction removes the function with all its versions, or the one version that name has as its qualifier.
+// (Lambda API Reference, DeleteFunction.)
 func (s *Service) DeleteFunction(ctx context.Context, c iam.Caller, name string) error {
 	r, err := s.parseRef(name)
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.IAM.Authorize(ctx, c, iam.Ask{Action: "lambda:DeleteFunction", Resources: []string{s.arnOf(r)}}); err != nil {
+	resource := s.arnOf(r)
+	if r.qualifier != "" {
+		resource += ":" + r.qualifier
+	}
+	if err := s.cfg.IAM.Authorize(ctx, c, iam.Ask{Action: "lambda:DeleteFunction", Resources: []string{resource}}); err != nil {
 		return err
 	}
-	return s.functions.Delete(ctx, r.key(), func(_ Function, exists bool) error {
-		if !exists {
-			return notFound(s.arnOf(r))
-		}
-		return nil
-	})
-}
-
-// Permission is one grant of a function's resource-based policy. SourceARN and SourceAccount narrow it when set.
-type Permission struct {
-	StatementID, Action, SourceARN, SourceAccount string
-	Service, AWS                                  string // the principal: one of the two; AWS may be "*"
-}
-
-// AddPermission adds a statement to the function's policy.
-func (s *Service) AddPermission(ctx context.Context, c iam.Caller, name string, p Permission) error {
-	r, err := s.parseRef(name)
-	if err != nil {
-		return err
+	switch r.qualifier {
+	case "":
+		return s.functions.Delete(ctx, r.key(), func(_ Function, exists bool) error {
+			if !exists {
+				return notFound(resource)
+			}
+			return nil
+		})
+	case Latest:
+		return fault.New("InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.")
 	}
-	if err := s.cfg.IAM.Authorize(ctx, c, iam.Ask{Action: "lambda:AddPermission", Resources: []string{s.arnOf(r)}}); err != nil {
-		return err
-	}
-	_, err = s.functions.Update(ctx, r.key(), func(f Function, exists bool) (Function, error) {
-		if !exists {
-			return f, notFound(s.arnOf(r))
+	_, err = s.functions.Update(ctx, r.key(), func(f Function, _ bool) (Function, error) {
+		i := slices.IndexFunc(f.Versions, func(v Version) bool { return v.Number == r.qualifier })
+		if i < 0 {
+			return f, notFound(resource)
 		}
-		doc, err := withPermission(f.Policy, f.ARN, p)
-		if err != nil {
-			return f, err
-		}
-		f.Policy = doc
+		f.Versions = slices.Concat(f.Versions[:i], f.Versions[i+1:])
 		return f, nil
 	})
 	return err
-}
-
-// withPermission returns the policy text with one more statement, parsed once to be sure that it will decide.
-func withPermission(doc, functionARN string, p Permission) (string, error) {
-	policy := struct {
-		Version   string
-		Id        string
-		Statement []map[string]any
-	}{Version: "2012-10-17", Id: "default"}
-	if doc != "" {
-		if err := json.Unmarshal([]byte(doc), &policy); err != nil {
-			return "", err
-		}
-	}
-	for _, st := range policy.Statement {
-		if st["Sid"] == p.StatementID {
-			return "", fault.New("ResourceConflictException", "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", p.StatementID)
-		}
-	}
-	principal := map[string]any{"AWS": p.AWS}
-	if p.Service != "" {
-		principal = map[string]any{"Service": p.Service}
-	}
-	st := map[string]any{"Sid": p.StatementID, "Effect": "Allow", "Principal": principal, "Action": p.Action, "Resource": functionARN}
-	condition := map[string]any{}
-	if p.SourceARN != "" {
-		condition["ArnLike"] = map[string]any{"AWS:SourceArn": p.SourceARN}
-	}
-	if p.SourceAccount != "" {
-		condition["StringEquals"] = map[string]any{"AWS:SourceAccount": p.SourceAccount}
-	}
-	if len(condition) > 0 {
-		st["Condition"] = condition
-	}
-	policy.Statement = append(policy.Statement, st)
-	text, err := json.Marshal(policy)
-	if err != nil {
-		return "", err
-	}
-	if _, err := iam.Parse(text, iam.ResourcePolicy); err != nil {
-		return "", fault.New("InvalidParameterValueException", "The permission is not valid: %s", err.Error())
-	}
-	return string(text), nil
 }

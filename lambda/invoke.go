@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -30,7 +31,9 @@ type Result struct {
 //
 // The caller needs lambda:InvokeFunction from its own policies or from the function's. An unqualified call may be allowed
 // under the function's ARN as well as under the ARN with :$LATEST: AWS's documentation insists on the suffix, published
-// policies leave it out. Errors: ResourceNotFoundException, AccessDenied, TooManyRequestsException.
+// policies leave it out. Errors: AccessDenied, ResourceNotFoundException, RequestTooLargeException,
+// TooManyRequestsException, AccessDeniedException when the role does not trust Lambda. When ctx ends, so does the
+// function, and ctx's error is returned.
 func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload []byte) (Result, error) {
 	r, err := s.parseRef(name)
 	if err != nil {
@@ -38,18 +41,17 @@ func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload
 	}
 	f, exists := s.functions.Get(r.key())
 	ask := iam.Ask{Action: "lambda:InvokeFunction", Resources: []string{s.arnOf(r)}}
-	switch r.qualifier {
-	case "", Latest:
+	if r.qualifier == "" {
 		ask.Resources = append(ask.Resources, s.arnOf(r)+":"+Latest)
-	default:
-		ask.Resources = []string{s.arnOf(r) + ":" + r.qualifier}
+	} else {
+		ask.Resources[0] += ":" + r.qualifier
 	}
 	if f.Policy != "" {
 		p, err := iam.Parse([]byte(f.Policy), iam.ResourcePolicy)
 		if err != nil {
-			return Result{}, err // fail closed: a policy that does not parse might deny
+			return Result{}, fmt.Errorf("read the policy of %s: %w", f.ARN, err) // fail closed: what does not parse might deny
 		}
-		ask.Policies = []*iam.Policy{p}
+		ask.Policies = []*iam.Policy{p.Pinned(f.PolicyIDs)}
 	}
 	if err := s.cfg.IAM.Authorize(ctx, c, ask); err != nil {
 		return Result{}, err
@@ -58,7 +60,7 @@ func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload
 	if !exists || !ok {
 		return Result{}, notFound(name)
 	}
-	return s.run(ctx, f, v, r, payload, []string{ServicePrincipal}, f.Region)
+	return s.run(ctx, f, v, r, payload, ServicePrincipal)
 }
 
 // InvokeEdge runs a numbered version for the edge, which is no caller with policies: what must allow is the role's trust,
@@ -68,7 +70,7 @@ func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byt
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.run(ctx, f, v, r, event, []string{ServicePrincipal, EdgeServicePrincipal}, f.Region)
+	result, err := s.run(ctx, f, v, r, event, ServicePrincipal, EdgeServicePrincipal)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,8 @@ func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byt
 	return result.Payload, nil
 }
 
-// CheckEdgeFunction says why versionARN cannot be associated with a distribution.
+// CheckEdgeFunction returns an InvalidLambdaFunctionAssociation fault that says why versionARN cannot be associated with a
+// distribution, or nil.
 func (s *Service) CheckEdgeFunction(ctx context.Context, versionARN string) error {
 	_, _, v, err := s.edgeVersion(versionARN)
 	if err != nil {
@@ -118,7 +121,7 @@ func (f Function) version(qualifier string) (Version, bool) {
 }
 
 // run gives the version credentials and a slot, and ends it at its timeout.
-func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload []byte, principals []string, region string) (Result, error) {
+func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload []byte, principals ...string) (Result, error) {
 	if len(payload) > runner.MaxPayload {
 		return Result{}, fault.New("RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", runner.MaxPayload)
 	}
@@ -134,12 +137,15 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 		return Result{}, err
 	}
 	creds, err := s.cfg.IAM.AssumeForService(ctx, v.Role, principals, f.Name, minimumLife)
-	if err != nil {
+	if fault.Is(err, "AccessDenied") {
 		// The caller's rights were enough; what is missing is the role's trust. AWS names the role so too.
 		return Result{}, fault.New("AccessDeniedException", "The role defined for the function cannot be assumed by Lambda: %s", v.Role)
 	}
+	if err != nil {
+		return Result{}, err
+	}
 	inv := runner.Invocation{
-		RequestID: newRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: region,
+		RequestID: newRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: f.Region,
 		Payload: payload, Deadline: s.cfg.Now().Add(v.Timeout),
 		Credentials: sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
 	}
@@ -153,7 +159,10 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 	if err == nil {
 		return result, nil
 	}
-	if ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+	if ctx.Err() != nil {
+		return Result{}, ctx.Err() // whoever asked ended it: no failure of the function's
+	}
+	if errors.Is(limited.Err(), context.DeadlineExceeded) {
 		err = runner.TimedOut(inv.RequestID, v.Timeout)
 	}
 	if failure, ok := errors.AsType[*runner.FunctionError](err); ok {
@@ -165,6 +174,7 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 	return Result{}, err
 }
 
+// newRequestID returns a random UUID.
 func newRequestID() string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -37,8 +37,8 @@ type Config struct {
 	Region string // of functions whose creator names none; "" means us-east-1
 	// Builtins are functions that are part of the program, by the URI that names them as code: "glassine://image".
 	Builtins map[string]runner.Func
-	// Concurrency bounds the invocations under way, all functions together, waiting ones not counted; zero means 1000, the
-	// account limit of AWS (Lambda Developer Guide, "Lambda quotas").
+	// Concurrency bounds the invocations under way, all functions together. One more is refused, none waits. Zero means
+	// 1000, the account limit of AWS (Lambda Developer Guide, "Lambda quotas").
 	Concurrency int
 	// Transport carries webhook calls; nil means http.DefaultTransport.
 	Transport http.RoundTripper
@@ -77,31 +77,45 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 // ref names a version of a function.
 type ref struct{ region, name, qualifier string }
 
-// parseRef reads a name, a partial ARN (account:function:name) or a full ARN, each with or without :qualifier.
-// (Lambda API Reference, Invoke, FunctionName.)
+// parseRef reads a name, a partial ARN (account:function:name) or a full ARN, each with or without :qualifier. Another
+// account's functions are not found. (Lambda API Reference, Invoke, FunctionName and Qualifier.)
 func (s *Service) parseRef(name string) (ref, error) {
+	account, rest := s.cfg.IAM.Account(), name
 	r := ref{region: s.cfg.Region}
-	rest := name
 	if a, err := arn.Parse(name); err == nil {
-		if a.Service != "lambda" || a.Account != s.cfg.IAM.Account() {
-			return ref{}, notFound(name)
+		function, ok := strings.CutPrefix(a.Resource, "function:")
+		if a.Service != "lambda" || !ok {
+			return ref{}, badRef(name)
 		}
-		r.region = a.Region
-		rest = a.Name("function")
-	} else if _, after, ok := strings.Cut(name, ":function:"); ok {
-		rest = after
+		r.region, account, rest = a.Region, a.Account, function
+	} else if before, after, ok := strings.Cut(name, ":function:"); ok {
+		account, rest = before, after
 	}
-	r.name, r.qualifier, _ = strings.Cut(rest, ":")
-	if !validName(r.name) {
-		return ref{}, fault.New("InvalidParameterValueException", "%q is not a function's name or ARN.", name)
+	var qualified bool
+	r.name, r.qualifier, qualified = strings.Cut(rest, ":")
+	if !validName(r.name, 64) || !validName(r.region, 63) || qualified && r.qualifier != Latest && !validName(r.qualifier, 128) {
+		return ref{}, badRef(name)
+	}
+	if account != s.cfg.IAM.Account() {
+		return ref{}, notFound(name)
 	}
 	return r, nil
 }
 
+// unpublished refuses a qualifier where what is meant can only be the function itself.
+func (s *Service) unpublished(name string) (ref, error) {
+	r, err := s.parseRef(name)
+	if err == nil && r.qualifier != "" && r.qualifier != Latest {
+		return r, fault.New("InvalidParameterValueException", "A published version cannot change: name the function of %q without a version.", name)
+	}
+	return r, err
+}
+
 func (r ref) key() string { return r.region + "/" + r.name }
 
-func validName(s string) bool {
-	if s == "" || len(s) > 64 {
+// validName takes 1 to most letters, digits, hyphens and underscores.
+func validName(s string, most int) bool {
+	if s == "" || len(s) > most {
 		return false
 	}
 	for i := range len(s) {
@@ -111,6 +125,10 @@ func validName(s string) bool {
 		}
 	}
 	return true
+}
+
+func badRef(name string) *fault.Error {
+	return fault.New("InvalidParameterValueException", "%q is not a function's name or ARN.", name)
 }
 
 func notFound(name string) *fault.Error {

@@ -3,6 +3,7 @@ package objectlambda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -28,18 +29,22 @@ type Request struct {
 	URL         string // absolute, as received
 	Headers     []Header
 	Range, Part bool // whether a Range or a partNumber was asked for, in a header or in the query
+	// Abort makes a write to the caller that hangs return an error; called at the deadline while deliver runs, and never
+	// after GetObject returned. May be nil.
+	Abort func()
 }
 
 // inputLife is how long inputS3Url holds: the function must begin its fetch within a minute, and may fetch again.
 const inputLife = 61 * time.Second
 
 // GetObject has the function make the answer and hands it to deliver, at most once, on the calling goroutine. It returns
-// after the answer is complete. An error before deliver was called is the caller's to read; once deliver was called, an
-// error means that the answer broke off and the caller's connection must be reset.
+// when the answer is complete; the function may still run then, until its own timeout or Close. An error before deliver
+// was called is the caller's to read; once deliver was called, an error means that the answer broke off and the caller's
+// connection must be reset. When ctx ends before there is an answer, the function is ended and ctx's error returned.
 //
-// Errors (Amazon S3 User Guide, "Debugging and troubleshooting S3 Object Lambda"): AccessDenied, LambdaPermissionError,
-// LambdaNotFound, SlowDown, LambdaInvocationFailed, LambdaRuntimeError, LambdaResponseNotReceived, LambdaTimeout,
-// LambdaInvalidResponse, NotImplemented.
+// Errors (Amazon S3 User Guide, "Debugging and troubleshooting S3 Object Lambda"): AccessDenied, NoSuchAccessPoint,
+// NoTransformationDefined, NotImplemented, LambdaPermissionError, LambdaNotFound, SlowDown, LambdaInvocationFailed,
+// LambdaRuntimeError, LambdaResponseNotReceived, LambdaTimeout, LambdaInvalidResponse, ResponseInterrupted.
 func (s *Service) GetObject(ctx context.Context, req Request, deliver func(Answer) error) error {
 	ap, exists := s.points.Get(req.AccessPoint)
 	if !exists {
@@ -75,15 +80,19 @@ func (s *Service) GetObject(ctx context.Context, req Request, deliver func(Answe
 	return s.await(ctx, req, ap, t, id, event, deliver)
 }
 
-// decide asks about the access point itself: its identity policies, or the access point's own policy.
+// decide asks about the access point itself: the caller's policies, or the access point's own. Nobody gets in without a
+// name, whatever a policy says. (Amazon S3 User Guide, "Configuring IAM policies for Object Lambda Access Points".)
 func (s *Service) decide(ctx context.Context, c iam.Caller, action string, ap AccessPoint) error {
+	if c.Principal.Kind == iam.Anonymous {
+		return fault.New("AccessDenied", "Access Denied")
+	}
 	ask := iam.Ask{Action: action, Resources: []string{ap.ARN()}}
 	if ap.Policy != "" {
 		p, err := iam.Parse([]byte(ap.Policy), iam.ResourcePolicy)
 		if err != nil {
-			return err // fail closed: a policy that does not parse might deny
+			return fmt.Errorf("read the policy of %s: %w", ap.ARN(), err) // fail closed: what does not parse might deny
 		}
-		ask.Policies = []*iam.Policy{p}
+		ask.Policies = []*iam.Policy{p.Pinned(ap.PolicyIDs)}
 	}
 	return s.cfg.IAM.Authorize(ctx, c, ask)
 }
@@ -120,46 +129,68 @@ func escapeKey(key string) string {
 	return strings.Join(parts, "/")
 }
 
-// await runs the function and waits: the first of its answer, its end and the deadline claims the request.
+// await runs the function and waits: the first of its answer, its end, the deadline and the caller's leaving claims the
+// request.
 func (s *Service) await(ctx context.Context, req Request, ap AccessPoint, t Transformation, id [16]byte, event []byte, deliver func(Answer) error) error {
-	limited, cancel := context.WithTimeout(ctx, Deadline)
+	limited, cancel := context.WithTimeoutCause(ctx, Deadline,
+		fault.New("LambdaTimeout", "The Lambda function did not respond within %d seconds.", int(Deadline.Seconds())))
+	defer cancel()
 	p := &pending{point: ap, answer: make(chan Answer), done: make(chan struct{})}
 	s.wait(id, p)
 	defer s.forget(id)
-
-	finished := make(chan error, 1) // what the function's end means when it comes before an answer
-	invoked := make(chan struct{})
-	go func() {
-		defer close(invoked)
-		result, err := s.cfg.Invoker.Invoke(limited, req.Caller.CalledVia(servicePrincipal), t.Function, event)
-		finished <- invocationFault(result, err)
-	}()
-	defer func() { cancel(); <-invoked }() // the invocation never outlives the request
-
-	var ended error
+	function := ap.functionARN(t.Function)
+	ended, stop, err := s.invoke(ctx, req.Caller, function, event)
+	if err != nil {
+		return err
+	}
 	select {
 	case a := <-p.answer:
-		return p.finish(limited, a, deliver, invoked)
-	case ended = <-finished:
+		return p.finish(limited, req, a, deliver)
+	case err = <-ended:
 	case <-limited.Done():
-		ended = fault.New("LambdaTimeout", "The Lambda function did not respond within %d seconds.", int(Deadline.Seconds()))
-		if ctx.Err() != nil {
-			ended = ctx.Err() // the caller left
-		}
+		err = context.Cause(limited)
 	}
 	if !p.claim() { // an answer came first and is on its way here
-		return p.finish(limited, <-p.answer, deliver, invoked)
+		return p.finish(limited, req, <-p.answer, deliver)
 	}
-	s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "object lambda function gave no answer", slog.String("request", req.ID),
-		slog.String("function", t.Function), slog.String("error", ended.Error()))
-	return ended
+	stop()
+	if ctx.Err() == nil {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "object lambda function gave no answer", slog.String("request", req.ID),
+			slog.String("function", function), slog.String("error", err.Error()))
+	}
+	return err
 }
+
+// invoke runs the function in the caller's name on a goroutine of its own, which may outlive the request: a function may
+// have more to do after its answer. ended gets what the function's end means when it comes before an answer; stop ends it.
+func (s *Service) invoke(ctx context.Context, c iam.Caller, function string, event []byte) (ended <-chan error, stop func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, fault.New("ServiceUnavailable", "The service is shutting down.")
+	}
+	s.functions.Add(1)
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unlink := context.AfterFunc(s.life, cancel)
+	end := make(chan error, 1)
+	go func() {
+		defer s.functions.Done()
+		defer unlink()
+		defer cancel()
+		result, err := s.cfg.Invoker.Invoke(run, c.CalledVia(servicePrincipal), function, event)
+		end <- invocationFault(result, err)
+	}()
+	return end, cancel, nil
+}
+
+// maxDetail is the most bytes of a function's own error that its caller reads.
+const maxDetail = 4 << 10
 
 // invocationFault is what the caller reads when the function ended without an answer.
 func invocationFault(r lambda.Result, err error) error {
 	if err == nil {
 		if r.Failed {
-			return fault.New("LambdaRuntimeError", "The Lambda function returned an error: %s", string(r.Payload))
+			return fault.New("LambdaRuntimeError", "The Lambda function returned an error: %s", strings.ToValidUTF8(string(r.Payload[:min(len(r.Payload), maxDetail)]), ""))
 		}
 		return fault.New("LambdaResponseNotReceived", "The Lambda exited without successfully calling WriteGetObjectResponse.")
 	}

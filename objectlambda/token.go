@@ -12,6 +12,8 @@ import (
 
 const tokenVersion = 1
 
+var tokenLength = base64.RawURLEncoding.EncodedLen(1 + 16 + sha256.Size)
+
 // newToken returns a token and its id.
 func (s *Service) newToken() (string, [16]byte) {
 	var id [16]byte
@@ -23,6 +25,9 @@ func (s *Service) newToken() (string, [16]byte) {
 // openToken returns the id of a token that this process made.
 func (s *Service) openToken(token string) ([16]byte, bool) {
 	var id [16]byte
+	if len(token) != tokenLength {
+		return id, false // base64's decoder passes over line ends
+	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != 1+len(id)+sha256.Size || raw[0] != tokenVersion {
 		return id, false

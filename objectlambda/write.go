@@ -2,25 +2,11 @@ package objectlambda
 
 import (
 	"context"
-	"io"
-	"sync/atomic"
+	"strings"
 
 	"glassine/aws/fault"
 	"glassine/iam"
 )
-
-// Answer is what the caller gets.
-type Answer struct {
-	Status                  int // 200 when the function named none
-	ErrorCode, ErrorMessage string
-	Headers                 []Header // for the caller, x-amz-meta-* included
-	Length                  int64    // of Body in bytes, or -1
-	Body                    io.Reader
-	// Abort makes a read of Body that hangs return an error; called at the deadline. May be nil.
-	Abort func()
-
-	err error // in place of an answer: what the function sent was refused
-}
 
 // Write is a WriteGetObjectResponse.
 type Write struct {
@@ -29,54 +15,11 @@ type Write struct {
 	Answer       Answer
 }
 
-// pending is a request that waits for its answer.
-type pending struct {
-	point   AccessPoint
-	claimed atomic.Bool
-	answer  chan Answer   // unbuffered: whoever claimed sends once, and the waiting request always receives
-	done    chan struct{} // closed after the answer was delivered, err set
-	err     error
-}
-
-// claim makes the caller the one who ends the request; it is true once.
-func (p *pending) claim() bool { return p.claimed.CompareAndSwap(false, true) }
-
-// finish delivers a. The function may then end in peace: what it returns is ignored.
-func (p *pending) finish(ctx context.Context, a Answer, deliver func(Answer) error, invoked <-chan struct{}) error {
-	if a.err != nil {
-		p.err = a.err
-		close(p.done)
-		return a.err
-	}
-	if a.Abort != nil {
-		defer context.AfterFunc(ctx, a.Abort)()
-	}
-	p.err = deliver(a)
-	close(p.done)
-	if p.err != nil {
-		return p.err
-	}
-	select {
-	case <-invoked:
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-func (s *Service) wait(id [16]byte, p *pending) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting[id] = p
-}
-
-func (s *Service) forget(id [16]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.waiting, id)
-}
-
 // WriteGetObjectResponse gives a waiting GetObject its answer. It returns nil after the caller got the last byte. The
 // order of the checks is token, permission, content: a write that was not allowed leaves the token usable.
+//
+// Any identity of the access point's account may call, not only the function. Neither Body nor Abort is used after it
+// returned. When ctx ends, the answer is aborted.
 //
 // Errors: ValidationError for a token that is unknown, used or expired and for what the answer may not be; AccessDenied
 // for a caller without s3-object-lambda:WriteGetObjectResponse on the access point; ResponseInterrupted when the body or
@@ -92,10 +35,14 @@ func (s *Service) WriteGetObjectResponse(ctx context.Context, c iam.Caller, w Wr
 	if p == nil || p.claimed.Load() {
 		return invalid("The request token is unknown, expired or was used before.")
 	}
-	if err := s.ask(ctx, c, "s3-object-lambda:WriteGetObjectResponse", p.point.ARN()); err != nil {
+	point := p.point
+	if now, ok := s.points.Get(point.Name); ok {
+		point = now // with the policy that it has by now
+	}
+	if err := s.decide(ctx, c, "s3-object-lambda:WriteGetObjectResponse", point); err != nil {
 		return err
 	}
-	if c.Principal.Account != p.point.Account {
+	if c.Principal.Account != point.Account {
 		return fault.New("AccessDenied", "Access Denied")
 	}
 	if err := w.check(); err != nil {
@@ -108,6 +55,7 @@ func (s *Service) WriteGetObjectResponse(ctx context.Context, c iam.Caller, w Wr
 	if !p.claim() {
 		return invalid("The request token is unknown, expired or was used before.")
 	}
+	defer atEnd(ctx, w.Answer.abort)()
 	p.answer <- w.Answer
 	<-p.done
 	if p.err != nil {
@@ -148,8 +96,8 @@ func (w Write) check() *fault.Error {
 	}
 	metadata := 0
 	for _, h := range a.Headers {
-		if len(h.Name) > 11 && h.Name[:11] == "x-amz-meta-" {
-			metadata += len(h.Name) - 11 + len(h.Value)
+		if key, ok := strings.CutPrefix(strings.ToLower(h.Name), "x-amz-meta-"); ok {
+			metadata += len(key) + len(h.Value)
 		}
 	}
 	if metadata > 2048 {

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 
 	"glassine/aws/arn"
@@ -18,6 +17,11 @@ type NewAccessPoint struct {
 
 // CreateAccessPoint makes an access point in the bucket's region. It changes nothing for direct requests to the bucket.
 func (s *Service) CreateAccessPoint(ctx context.Context, c iam.Caller, n NewAccessPoint) (AccessPoint, error) {
+	release, err := s.take(ctx) // the bucket that is seen here is there when the access point is
+	if err != nil {
+		return AccessPoint{}, err
+	}
+	defer release()
 	b, ok := s.buckets.Get(n.Bucket)
 	region := s.cfg.Region
 	if ok {
@@ -42,7 +46,7 @@ func (s *Service) CreateAccessPoint(ctx context.Context, c iam.Caller, n NewAcce
 	})
 }
 
-// GetAccessPoint returns an access point.
+// GetAccessPoint returns an access point. Its policy is not in it: see GetAccessPointPolicy.
 func (s *Service) GetAccessPoint(ctx context.Context, c iam.Caller, name string) (AccessPoint, error) {
 	if err := s.askAccessPoint(ctx, c, "s3:GetAccessPoint", name); err != nil {
 		return AccessPoint{}, err
@@ -51,6 +55,7 @@ func (s *Service) GetAccessPoint(ctx context.Context, c iam.Caller, name string)
 	if !ok {
 		return AccessPoint{}, NoSuchAccessPoint(name)
 	}
+	ap.Policy, ap.PolicyIDs = "", nil
 	return ap, nil
 }
 
@@ -67,24 +72,41 @@ func (s *Service) DeleteAccessPoint(ctx context.Context, c iam.Caller, name stri
 	})
 }
 
-// PutAccessPointPolicy replaces the access point's policy.
+// PutAccessPointPolicy replaces the access point's policy. A public one is refused where the access point or its bucket
+// has BlockPublicPolicy on.
 func (s *Service) PutAccessPointPolicy(ctx context.Context, c iam.Caller, name, doc string) error {
 	const action = "s3:PutAccessPointPolicy"
 	return s.changeAccessPoint(ctx, c, action, name, func(ap *AccessPoint) error {
 		b, _ := s.buckets.Get(ap.Bucket)
 		owns := func(r string) bool { return r == ap.ARN() || strings.HasPrefix(r, ap.ARN()+"/") }
-		if err := CheckPolicy(c, doc, action, ap.ARN(), b.block().or(ap.Block).BlockPublicPolicy, owns); err != nil {
+		ids, err := s.CheckPolicy(c, doc, action, ap.ARN(), s.inForce(b).or(ap.Block).BlockPublicPolicy, owns)
+		if err != nil {
 			return err
 		}
-		ap.Policy = doc
+		ap.Policy, ap.PolicyIDs = doc, ids
 		return nil
 	})
+}
+
+// GetAccessPointPolicy returns the policy's text, or NoSuchAccessPointPolicy. Who is gone stands in it by its id.
+func (s *Service) GetAccessPointPolicy(ctx context.Context, c iam.Caller, name string) (string, error) {
+	if err := s.askAccessPoint(ctx, c, "s3:GetAccessPointPolicy", name); err != nil {
+		return "", err
+	}
+	ap, ok := s.accessPoints.Get(name)
+	switch {
+	case !ok:
+		return "", NoSuchAccessPoint(name)
+	case ap.Policy == "":
+		return "", fault.New("NoSuchAccessPointPolicy", "The specified accesspoint policy does not exist").With("AccessPointName", name)
+	}
+	return s.cfg.IAM.Shown(ap.Policy, ap.PolicyIDs), nil
 }
 
 // DeleteAccessPointPolicy removes the policy, if there is one.
 func (s *Service) DeleteAccessPointPolicy(ctx context.Context, c iam.Caller, name string) error {
 	return s.changeAccessPoint(ctx, c, "s3:DeleteAccessPointPolicy", name, func(ap *AccessPoint) error {
-		ap.Policy = ""
+		ap.Policy, ap.PolicyIDs = "", nil
 		return nil
 	})
 }
@@ -110,15 +132,16 @@ func (s *Service) askAccessPoint(ctx context.Context, c iam.Caller, action, name
 	return s.ask(ctx, c, action, ap.ARN())
 }
 
-// Supporting returns the access point that an Object Lambda access point stands on, by ARN. It is for package
-// objectlambda, which decides nothing by it: the object is read through a signed request that is decided as any other.
+// Supporting returns the access point that an Object Lambda access point stands on, by its ARN as AccessPoint.ARN spells
+// it. It is for package objectlambda, which decides nothing by it: the object is read through a signed request that is
+// decided as any other.
 func (s *Service) Supporting(accessPointARN string) (AccessPoint, bool) {
 	a, err := arn.Parse(accessPointARN)
-	if err != nil || a.Service != "s3" || a.Account != s.cfg.IAM.Account() {
+	if err != nil {
 		return AccessPoint{}, false
 	}
 	ap, ok := s.accessPoints.Get(a.Name("accesspoint"))
-	return ap, ok && ap.Region == a.Region
+	return ap, ok && ap.ARN() == accessPointARN
 }
 
 // ByAlias returns the name of the access point that has the alias.
@@ -135,30 +158,4 @@ func (s *Service) ByAlias(alias string) (string, bool) {
 func (s *Service) HasBucket(name string) bool {
 	_, ok := s.buckets.Get(name)
 	return ok
-}
-
-// Alias makes an access point's alias: the name's beginning, 24 random characters, a code of the region, the suffix; at
-// most size characters in all. (Amazon S3 User Guide, "Using a bucket-style alias for your access point".)
-func Alias(name string, size int, suffix, region string) string {
-	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
-	var random [24]byte
-	rand.Read(random[:])
-	for i, b := range random {
-		random[i] = alphabet[int(b)%len(alphabet)]
-	}
-	tail := "-" + string(random[:]) + regionCode(region) + "a" + suffix
-	return name[:min(len(name), 20, size-len(tail))] + tail
-}
-
-// regionCode shortens us-east-1 to use1.
-func regionCode(region string) string {
-	var b strings.Builder
-	for i, part := range strings.Split(region, "-") {
-		if i == 0 {
-			b.WriteString(part)
-			continue
-		}
-		b.WriteString(part[:min(1, len(part))])
-	}
-	return b.String()
 }

@@ -18,8 +18,14 @@ func (s *Service) CreateBucket(ctx context.Context, c iam.Caller, name, region s
 	if !validBucketName(name) {
 		return Bucket{}, fault.New("InvalidBucketName", "The specified bucket is not valid.").With("BucketName", name)
 	}
-	if region == "" {
+	switch region {
+	case "":
 		region = s.cfg.Region
+	case "EU":
+		region = "eu-west-1" // its old name: S3 API Reference, CreateBucket, LocationConstraint
+	}
+	if !validRegion(region) {
+		return Bucket{}, fault.New("InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", region)
 	}
 	block := BlockAll
 	return s.buckets.Update(ctx, name, func(old Bucket, exists bool) (Bucket, error) {
@@ -35,6 +41,11 @@ func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) e
 	if err := s.askBucket(ctx, c, "s3:DeleteBucket", name); err != nil {
 		return err
 	}
+	release, err := s.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return s.buckets.Delete(ctx, name, func(_ Bucket, exists bool) error {
 		if !exists {
 			return noSuchBucket(name)
@@ -109,15 +120,16 @@ func (s *Service) PutBucketPolicy(ctx context.Context, c iam.Caller, bucket, doc
 	return s.change(ctx, c, action, bucket, func(b *Bucket) error {
 		resource := BucketARN(bucket)
 		owns := func(r string) bool { return r == resource || strings.HasPrefix(r, resource+"/") }
-		if err := CheckPolicy(c, doc, action, resource, b.block().BlockPublicPolicy, owns); err != nil {
+		ids, err := s.CheckPolicy(c, doc, action, resource, s.inForce(*b).BlockPublicPolicy, owns)
+		if err != nil {
 			return err
 		}
-		b.Policy = doc
+		b.Policy, b.PolicyIDs = doc, ids
 		return nil
 	})
 }
 
-// GetBucketPolicy returns the policy's text, or NoSuchBucketPolicy.
+// GetBucketPolicy returns the policy's text, or NoSuchBucketPolicy. Who is gone stands in it by its id.
 func (s *Service) GetBucketPolicy(ctx context.Context, c iam.Caller, bucket string) (string, error) {
 	if err := s.askBucket(ctx, c, "s3:GetBucketPolicy", bucket); err != nil {
 		return "", err
@@ -129,13 +141,13 @@ func (s *Service) GetBucketPolicy(ctx context.Context, c iam.Caller, bucket stri
 	case b.Policy == "":
 		return "", fault.New("NoSuchBucketPolicy", "The bucket policy does not exist").With("BucketName", bucket)
 	}
-	return b.Policy, nil
+	return s.cfg.IAM.Shown(b.Policy, b.PolicyIDs), nil
 }
 
 // DeleteBucketPolicy removes the policy, if there is one.
 func (s *Service) DeleteBucketPolicy(ctx context.Context, c iam.Caller, bucket string) error {
 	return s.change(ctx, c, "s3:DeleteBucketPolicy", bucket, func(b *Bucket) error {
-		b.Policy = ""
+		b.Policy, b.PolicyIDs = "", nil
 		return nil
 	})
 }
@@ -156,12 +168,18 @@ func (s *Service) change(ctx context.Context, c iam.Caller, action, bucket strin
 
 // ask decides about something that has no resource policy.
 func (s *Service) ask(ctx context.Context, c iam.Caller, action, resource string) error {
-	return s.decide(ctx, c, action, resource, "", PublicAccessBlock{}, nil)
+	return s.decide(ctx, c, action, guarded{resource: resource}, nil)
 }
 
-// askBucket decides about the bucket's own configuration; an absent bucket is decided by identity policies alone.
+// askBucket decides about the bucket's own configuration; an absent bucket is decided by identity policies alone. The
+// account's root may read, replace and delete the bucket policy whatever that policy says, or a Deny in it could lock
+// everybody out for good. (S3 API Reference, PutBucketPolicy, GetBucketPolicy, DeleteBucketPolicy.)
 func (s *Service) askBucket(ctx context.Context, c iam.Caller, action, bucket string) error {
 	b, ok := s.buckets.Get(bucket)
+	switch action {
+	case "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy":
+		ok = ok && c.Principal.Kind != iam.Root
+	}
 	if !ok {
 		return s.ask(ctx, c, action, BucketARN(bucket))
 	}

@@ -12,14 +12,35 @@ import (
 )
 
 // PutObject stores body under key. body returns an error in place of io.EOF when it is not what the client signed or
-// announced; nothing is then stored.
+// announced; nothing is then stored. Nor is it when the bucket was deleted meanwhile: NoSuchBucket.
 func (s *Service) PutObject(ctx context.Context, c iam.Caller, t Target, key string, body io.Reader, opt store.PutOptions) (store.Info, error) {
 	b, _, err := s.object(ctx, c, "s3:PutObject", t, key)
 	if err != nil {
 		return store.Info{}, err
 	}
 	info, err := s.cfg.Store.Put(ctx, b.Name, key, body, opt)
-	return info, s.fault(err, key)
+	if err != nil {
+		return store.Info{}, s.fault(err, key)
+	}
+	if err := s.stillThere(context.WithoutCancel(ctx), b); err != nil {
+		return store.Info{}, errors.Join(err, s.cfg.Store.Delete(context.WithoutCancel(ctx), b.Name, key))
+	}
+	return info, nil
+}
+
+// stillThere refuses a bucket that was deleted since b was read: what was stored in it would be in nobody's list, and in
+// the next bucket of that name. A deletion under way has ended when it returns.
+func (s *Service) stillThere(ctx context.Context, b Bucket) error {
+	release, err := s.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	now, ok := s.buckets.Get(b.Name)
+	if !ok || !now.Created.Equal(b.Created) {
+		return noSuchBucket(b.Name)
+	}
+	return nil
 }
 
 // GetObject opens the object, or a range of it. The caller closes its body.
@@ -76,6 +97,9 @@ func (s *Service) ListObjects(ctx context.Context, c iam.Caller, t Target, opt s
 
 // object checks the key, finds the target and decides.
 func (s *Service) object(ctx context.Context, c iam.Caller, action string, t Target, key string) (Bucket, *AccessPoint, error) {
+	if key == "" {
+		return Bucket{}, nil, fault.New("InvalidURI", "Couldn't parse the specified URI.")
+	}
 	if len(key) > 1024 {
 		return Bucket{}, nil, fault.New("KeyTooLongError", "Your key is too long").With("Size", strconv.Itoa(len(key))).With("MaxSizeAllowed", "1024")
 	}

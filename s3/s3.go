@@ -7,9 +7,9 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
+	"maps"
 	"time"
 
 	"glassine/aws/arn"
@@ -34,6 +34,11 @@ type Service struct {
 	cfg          Config
 	buckets      *state.Table[Bucket]
 	accessPoints *state.Table[AccessPoint]
+	account      *state.Table[accountSettings] // one record
+
+	// turn is held by what must not meet the deletion of a bucket: the deletion itself, the making of an access point, and
+	// the last look of PutObject. Waiting for it honours ctx.
+	turn chan struct{}
 }
 
 // New reads buckets and access points from cfg.State.
@@ -55,7 +60,21 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, buckets: buckets, accessPoints: accessPoints}, nil
+	account, err := state.OpenTable[accountSettings](ctx, cfg.State, "s3/account")
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, buckets: buckets, accessPoints: accessPoints, account: account, turn: make(chan struct{}, 1)}, nil
+}
+
+// take waits for the turn and returns how to give it back.
+func (s *Service) take(ctx context.Context) (release func(), err error) {
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // PublicAccessBlock is the four flags of Block Public Access.
@@ -79,7 +98,8 @@ func (b PublicAccessBlock) or(o PublicAccessBlock) PublicAccessBlock {
 type Bucket struct {
 	Name, Region string
 	Created      time.Time
-	Policy       string
+	Policy       string            // its text; "" when there is none
+	PolicyIDs    map[string]string // whom the ARNs in Policy meant when it was put: see iam.Policy.Pinned
 	Block        *PublicAccessBlock
 }
 
@@ -88,7 +108,8 @@ type AccessPoint struct {
 	Name, Bucket, Region, Account string
 	Alias                         string // ends in -s3alias
 	Created                       time.Time
-	Policy                        string
+	Policy                        string            // as a Bucket's
+	PolicyIDs                     map[string]string // as a Bucket's
 	Block                         PublicAccessBlock
 }
 
@@ -110,7 +131,7 @@ type Target struct {
 func (s *Service) resolve(c iam.Caller, t Target) (Bucket, *AccessPoint, error) {
 	b, ap, err := s.find(t)
 	if err != nil && c.Principal.Kind == iam.Anonymous {
-		return b, ap, fault.New("AccessDenied", "Access Denied")
+		return b, ap, accessDenied()
 	}
 	return b, ap, err
 }
@@ -143,54 +164,61 @@ func NoSuchAccessPoint(name string) *fault.Error {
 	return fault.New("NoSuchAccessPoint", "The specified accesspoint does not exist").With("AccessPointName", name)
 }
 
-// authorize decides whether c may do action on the key of t ("" for the bucket itself). Through an access point two
-// decisions must both allow: the access point's, and the bucket's with s3:DataAccessPoint* set.
-// (Amazon S3 User Guide, "Configuring IAM policies for using access points".)
+// authorize decides whether c may do action on the key of b ("" for the bucket itself), reached straight or through ap.
+// Through an access point two decisions must both allow: the access point's, and the bucket's with s3:DataAccessPoint*
+// set. (Amazon S3 User Guide, "Configuring IAM policies for using access points".)
 func (s *Service) authorize(ctx context.Context, c iam.Caller, action string, b Bucket, ap *AccessPoint, key string, extra iam.Context) error {
 	keys := iam.Context{}
-	for k, v := range extra {
-		keys[k] = v
-	}
-	block := b.block()
+	maps.Copy(keys, extra)
+	block := s.inForce(b)
 	if ap != nil {
 		keys["s3:dataaccesspointarn"] = []string{ap.ARN()}
 		keys["s3:dataaccesspointaccount"] = []string{ap.Account}
 		keys["s3:accesspointnetworkorigin"] = []string{"Internet"}
 		block = block.or(ap.Block)
-		resource := ap.ARN()
+		g := guarded{ap.ARN(), ap.Policy, ap.PolicyIDs, block}
 		if key != "" {
-			resource += "/object/" + key
+			g.resource += "/object/" + key
 		}
-		if err := s.decide(ctx, c, action, resource, ap.Policy, block, keys); err != nil {
+		if err := s.decide(ctx, c, action, g, keys); err != nil {
 			return err
 		}
 	}
-	resource := BucketARN(b.Name)
+	g := guarded{BucketARN(b.Name), b.Policy, b.PolicyIDs, block}
 	if key != "" {
-		resource += "/" + key
+		g.resource += "/" + key
 	}
-	return s.decide(ctx, c, action, resource, b.Policy, block, keys)
+	return s.decide(ctx, c, action, g, keys)
 }
 
-// decide asks iam with one resource policy, after Block Public Access had its say about it.
-func (s *Service) decide(ctx context.Context, c iam.Caller, action, resource, policy string, block PublicAccessBlock, keys iam.Context) error {
-	ask := iam.Ask{Action: action, Resources: []string{resource}, Context: keys}
-	if policy != "" {
-		p, err := iam.Parse([]byte(policy), iam.ResourcePolicy)
+// guarded is a resource with its policy and the Block Public Access that is in force for it.
+type guarded struct {
+	resource, policy string
+	ids              map[string]string
+	block            PublicAccessBlock
+}
+
+// decide asks iam with the resource's policy, after Block Public Access had its say about it.
+func (s *Service) decide(ctx context.Context, c iam.Caller, action string, g guarded, keys iam.Context) error {
+	ask := iam.Ask{Action: action, Resources: []string{g.resource}, Context: keys}
+	if g.policy != "" {
+		p, err := iam.Parse([]byte(g.policy), iam.ResourcePolicy)
 		if err != nil {
-			return err // fail closed: a policy that does not parse might deny
+			return fmt.Errorf("read the policy of %s: %w", g.resource, err) // fail closed: what does not parse might deny
 		}
-		if block.RestrictPublicBuckets && p.Public() && !s.owned(c) {
-			return fault.New("AccessDenied", "Access Denied")
+		if g.block.RestrictPublicBuckets && p.Public() && !s.owned(c) {
+			return accessDenied()
 		}
-		ask.Policies = []*iam.Policy{p}
+		ask.Policies = []*iam.Policy{p.Pinned(g.ids)}
 	}
 	err := s.cfg.IAM.Authorize(ctx, c, ask)
 	if err != nil && c.Principal.Account != s.cfg.IAM.Account() {
-		return fault.New("AccessDenied", "Access Denied") // the long text is for the owning account's principals only
+		return accessDenied() // the long text is for the owning account's principals only
 	}
 	return err
 }
+
+func accessDenied() *fault.Error { return fault.New("AccessDenied", "Access Denied") }
 
 // owned reports whether c is a principal of the bucket owner's account or an AWS service: who RestrictPublicBuckets spares.
 func (s *Service) owned(c iam.Caller) bool {
@@ -203,62 +231,3 @@ func (b Bucket) block() PublicAccessBlock {
 	}
 	return *b.Block
 }
-
-// CheckPolicy parses a resource policy before it is stored: at most 20 KB, naming only resources that owns says are the
-// resource's own, and not public where Block Public Access blocks public policies. action is what the caller is doing.
-func CheckPolicy(c iam.Caller, doc, action, resource string, blockPublic bool, owns func(string) bool) error {
-	if len(doc) > 20*1024 {
-		return fault.New("MalformedPolicy", "Policy exceeds the maximum allowed document size.")
-	}
-	p, err := iam.Parse([]byte(doc), iam.ResourcePolicy)
-	if err != nil {
-		return malformedPolicy(err)
-	}
-	for _, st := range p.Statements() {
-		for _, r := range slices.Concat(st.Resources, st.NotResources) {
-			if !owns(r) {
-				return fault.New("MalformedPolicy", "Policy has invalid resource").With("Detail", r)
-			}
-		}
-	}
-	if blockPublic && p.Public() {
-		return fault.New("AccessDenied", "User: %s is not authorized to perform: %s on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
-			c.Principal.ARN, action, resource)
-	}
-	return nil
-}
-
-// malformedPolicy gives a policy error S3's code.
-func malformedPolicy(err error) error {
-	if fault.Is(err, "MalformedPolicyDocument") {
-		_, text, _ := strings.Cut(err.Error(), ": ")
-		return fault.New("MalformedPolicy", "%s", text)
-	}
-	return err
-}
-
-// validBucketName follows the S3 User Guide, "Bucket naming rules".
-func validBucketName(n string) bool {
-	if len(n) < 3 || len(n) > 63 || strings.Contains(n, "..") {
-		return false
-	}
-	for _, suffix := range []string{"-s3alias", "--ol-s3"} {
-		if strings.HasSuffix(n, suffix) {
-			return false
-		}
-	}
-	return edgesAlphanumeric(n) && !slices.ContainsFunc([]byte(n), func(c byte) bool { return !lowerOrDigit(c) && c != '-' && c != '.' })
-}
-
-// ValidAccessPointName follows the S3 User Guide, "Rules for naming Amazon S3 access points"; most is 50 for standard ones,
-// 45 for Object Lambda ones.
-func ValidAccessPointName(n string, most int) bool {
-	if len(n) < 3 || len(n) > most || strings.HasSuffix(n, "-s3alias") || strings.HasSuffix(n, "--ol-s3") {
-		return false
-	}
-	return edgesAlphanumeric(n) && !slices.ContainsFunc([]byte(n), func(c byte) bool { return !lowerOrDigit(c) && c != '-' })
-}
-
-func edgesAlphanumeric(n string) bool { return lowerOrDigit(n[0]) && lowerOrDigit(n[len(n)-1]) }
-
-func lowerOrDigit(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }

@@ -29,8 +29,9 @@ type Invocation struct {
 	Credentials  sigv4.Credentials // of the execution role, for this invocation
 }
 
-// Runner runs a function. The error is a *FunctionError when the function itself failed (it returned an error, crashed,
-// or ran past the deadline), anything else when it could not be run. It honours ctx.
+// Runner runs a function. The error is a *FunctionError when the function itself failed (it returned an error or crashed),
+// anything else when it could not be run or ctx ended: whether that was the deadline is for its caller to say. It honours
+// ctx.
 type Runner interface {
 	Run(ctx context.Context, inv Invocation) ([]byte, error)
 }

@@ -5,18 +5,16 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 )
 
 // Webhook runs a function in another process by POSTing the event to a URL. The body of the answer is the result; a
-// status of 400 or more is the function's failure.
+// status other than 2xx is the function's failure, a redirect too: the request is sent to no address but URL.
 //
 // The request carries in headers what a process on AWS Lambda finds in its environment and in the Runtime API's headers:
 // Lambda-Runtime-Aws-Request-Id, Lambda-Runtime-Deadline-Ms (Unix milliseconds), Lambda-Runtime-Invoked-Function-Arn,
@@ -35,7 +33,7 @@ const CredentialsHeader = "Glassine-Function-Credentials"
 // CheckWebhook says why url cannot be a function's: it is no http(s) URL, or credentials would go in clear to another machine.
 func CheckWebhook(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%q is not an http or https URL", raw)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
@@ -76,22 +74,20 @@ func (h Webhook) Run(ctx context.Context, inv Invocation) ([]byte, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	started := time.Now()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return nil, TimedOut(inv.RequestID, time.Since(started))
-		}
 		return nil, fmt.Errorf("call webhook: %w", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxPayload+1)) // MaxPayload
 	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("read the webhook's answer: %w", ctx.Err())
 	case err != nil:
 		return nil, &FunctionError{"Runtime.TruncatedResponse", "the webhook's answer broke off"}
 	case len(body) > MaxPayload:
 		return nil, &FunctionError{"Function.ResponseSizeTooLarge", fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)}
-	case resp.StatusCode >= 400:
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return nil, &FunctionError{"Webhook.Status" + strconv.Itoa(resp.StatusCode), fmt.Sprintf("the webhook answered %s", resp.Status)}
 	}
 	return body, nil
