@@ -18,6 +18,7 @@ import (
 
 	"glassine/aws/cloudfrontapi"
 	"glassine/aws/s3api"
+	"glassine/aws/s3controlapi"
 	"glassine/aws/wire"
 	"glassine/edge"
 	"glassine/iam"
@@ -170,6 +171,7 @@ func (s *System) open(ctx context.Context) error {
 	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{State: records, IAM: s.IAM, S3: s.S3, Invoker: s.Lambda, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return err
 	}
+	s.closers = append(s.closers, func() error { s.ObjectLambda.Close(); return nil })
 	if s.Edge, err = edge.New(ctx, edge.Config{
 		State: records, IAM: s.IAM, Invoker: s.Lambda, Origin: s.local, Account: cfg.Account, HTTPSPort: port(httpsNet),
 		CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog, Log: cfg.Log, Now: cfg.Now,
@@ -294,11 +296,14 @@ func (s *System) ours(host string) bool {
 // awsHandler chooses the service.
 func (s *System) awsHandler() http.Handler {
 	s3 := &s3api.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Endpoints: endpointNames, Now: s.cfg.Now, Log: s.cfg.Log}
+	s3control := &s3controlapi.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
 	return s.logRequests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch service := wire.ServiceOf(r); service {
 		case wire.ServiceS3:
 			s3.ServeHTTP(w, r)
+		case wire.ServiceS3Control:
+			s3control.ServeHTTP(w, r)
 		case wire.ServiceCloudFront:
 			cloudfront.ServeHTTP(w, r)
 		default:

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"slices"
 	"strings"
 
 	"glassine/aws/fault"
@@ -30,39 +31,46 @@ var algorithms = []struct {
 }
 
 // verifiedBody is the body as a reader that ends in an error, and not in io.EOF, when it is not what was signed
-// (x-amz-content-sha256), announced (Content-Length) or summed (Content-MD5, x-amz-checksum-*).
-func verifiedBody(req *request) (io.Reader, error) {
-	body := io.Reader(shortBody{req.Body})
-	if req.Body == nil {
-		body = strings.NewReader("")
-	}
-	body, err := wire.PayloadHash(body, req.sig)
+// (x-amz-content-sha256, chunk signatures), announced (Content-Length) or summed (Content-MD5, x-amz-checksum-* in a header
+// or in the trailer). Its length is the object's.
+func verifiedBody(req *request) (wire.Payload, error) {
+	req.Body = io.NopCloser(shortBody{req.Body})
+	body, err := wire.NewPayload(req.Request, req.sig)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
 	if v := req.Header.Get("Content-Md5"); v != "" {
 		want, ok := digest(v, md5.Size)
 		if !ok {
-			return nil, fault.New("InvalidDigest", "The Content-MD5 you specified was invalid.").With("Content-MD5", v)
+			return body, fault.New("InvalidDigest", "The Content-MD5 you specified was invalid.").With("Content-MD5", v)
 		}
-		body = wire.Verify(body, md5.New(), want, fault.New("BadDigest", "The Content-MD5 you specified did not match what we received."))
+		body.Reader = wire.Verify(body.Reader, md5.New(), func() []byte { return want }, fault.New("BadDigest", "The Content-MD5 you specified did not match what we received."))
 	}
+	trailers := strings.ToLower(strings.Join(req.Header.Values("X-Amz-Trailer"), ","))
 	given := 0
 	for _, a := range algorithms {
 		header := "x-amz-checksum-" + a.name
-		v := req.Header.Get(header)
-		if v == "" {
+		v, inTrailer := req.Header.Get(header), slices.Contains(strings.Split(strings.ReplaceAll(trailers, " ", ""), ","), header)
+		if v == "" && !inTrailer {
 			continue
 		}
-		if given++; given > 1 {
-			return nil, fault.New("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		if given++; given > 1 || v != "" && inTrailer {
+			return body, fault.New("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
 		h := a.make()
 		want, ok := digest(v, h.Size())
-		if !ok {
-			return nil, fault.New("InvalidRequest", "Value for %s header is invalid.", header)
+		if v != "" && !ok {
+			return body, fault.New("InvalidRequest", "Value for %s header is invalid.", header)
 		}
-		body = wire.Verify(body, h, want, fault.New("BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(a.name)))
+		wanted := func() []byte { return want }
+		if inTrailer {
+			trailer := body.Trailer
+			wanted = func() []byte {
+				want, _ := digest(trailer(header), h.Size())
+				return want
+			}
+		}
+		body.Reader = wire.Verify(body.Reader, h, wanted, fault.New("BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(a.name)))
 	}
 	return body, nil
 }

@@ -237,12 +237,6 @@ func (h *Handler) putObject(req *request) error {
 	if acl := req.Header.Get("X-Amz-Acl"); acl != "" && acl != "private" && acl != "bucket-owner-full-control" {
 		return fault.New("AccessControlListNotSupported", "The bucket does not allow ACLs")
 	}
-	if req.ContentLength < 0 {
-		return fault.New("MissingContentLength", "You must provide the Content-Length HTTP header.")
-	}
-	if req.ContentLength > maxPut {
-		return fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").With("MaxSizeAllowed", strconv.FormatInt(maxPut, 10))
-	}
 	opt, err := putOptions(req)
 	if err != nil {
 		return err
@@ -250,6 +244,12 @@ func (h *Handler) putObject(req *request) error {
 	body, err := verifiedBody(req)
 	if err != nil {
 		return err
+	}
+	if body.Length < 0 {
+		return fault.New("MissingContentLength", "You must provide the Content-Length HTTP header.")
+	}
+	if body.Length > maxPut {
+		return fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").With("MaxSizeAllowed", strconv.FormatInt(maxPut, 10))
 	}
 	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), req.target.key, body, opt)
 	if err != nil {
@@ -265,7 +265,7 @@ func putOptions(req *request) (store.PutOptions, error) {
 	opt := store.PutOptions{
 		Headers: store.Headers{
 			ContentType: hd.Get("Content-Type"), CacheControl: hd.Get("Cache-Control"), ContentDisposition: hd.Get("Content-Disposition"),
-			ContentEncoding: hd.Get("Content-Encoding"), ContentLanguage: hd.Get("Content-Language"), Expires: hd.Get("Expires"),
+			ContentEncoding: withoutChunked(hd.Get("Content-Encoding")), ContentLanguage: hd.Get("Content-Language"), Expires: hd.Get("Expires"),
 		},
 		IfMatch: strings.Trim(hd.Get("If-Match"), `"`), IfNoneMatch: hd.Get("If-None-Match"),
 	}
@@ -287,6 +287,17 @@ func putOptions(req *request) (store.PutOptions, error) {
 			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", "2048")
 	}
 	return opt, nil
+}
+
+// withoutChunked is a Content-Encoding as it is stored: aws-chunked was only the way here.
+func withoutChunked(v string) string {
+	var kept []string
+	for coding := range strings.SplitSeq(v, ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
+			kept = append(kept, coding)
+		}
+	}
+	return strings.Join(kept, ",")
 }
 
 // errShort is the end of a body before its announced length.

@@ -182,7 +182,7 @@ func codeOf(status int) string {
 
 // writeGetObjectResponse takes a function's answer. It answers 200 after the waiting caller got the last byte.
 func (h *Handler) writeGetObjectResponse(req *request) error {
-	body, err := wire.PayloadHash(req.Body, req.sig)
+	body, err := wire.NewPayload(req.Request, req.sig)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (h *Handler) writeGetObjectResponse(req *request) error {
 	write := objectlambda.Write{
 		Route: req.Header.Get("X-Amz-Request-Route"), Token: req.Header.Get("X-Amz-Request-Token"),
 		Answer: objectlambda.Answer{
-			Status: http.StatusOK, Length: req.ContentLength, Body: body,
+			Status: http.StatusOK, Length: body.Length, Body: body,
 			ErrorCode: req.Header.Get("X-Amz-Fwd-Error-Code"), ErrorMessage: utf8Text(req.Header.Get("X-Amz-Fwd-Error-Message")),
 			Abort: func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) }, // the deadline is over: a hanging read ends now
 		},

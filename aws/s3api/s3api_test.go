@@ -454,7 +454,9 @@ type event struct {
 func (g *rig) answer(t *testing.T, url string, header http.Header, write http.Header, body io.Reader, length int64) (caller, function *httptest.ResponseRecorder) {
 	t.Helper()
 	function = httptest.NewRecorder()
+	ended := make(chan struct{})
 	g.function.invoke = func(_ context.Context, raw []byte) (lambda.Result, error) {
+		defer close(ended)
 		var e event
 		if err := json.Unmarshal(raw, &e); err != nil {
 			t.Error(err)
@@ -468,6 +470,7 @@ func (g *rig) answer(t *testing.T, url string, header http.Header, write http.He
 		g.ServeHTTP(function, r)
 		return lambda.Result{}, nil
 	}
+	defer func() { <-ended }() // the function may end after its caller
 	return g.ask(t, "GET", url, "", header), function
 }
 

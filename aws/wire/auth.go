@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"net"
@@ -48,9 +49,8 @@ func AuthenticateWhole[C any](r *http.Request, keys Keys[C], services []string, 
 	if err != nil || sig == nil {
 		return nobody, nil, nil, err
 	}
-	if checked, err := PayloadHash(bytes.NewReader(body), sig); err != nil {
-		return nobody, nil, nil, err
-	} else if _, err := io.Copy(io.Discard, checked); err != nil {
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if body, err = ReadBody(r, sig, limit); err != nil {
 		return nobody, nil, nil, err
 	}
 	return c, sig, body, nil
@@ -122,40 +122,78 @@ func Context(r *http.Request, sig *sigv4.Signature) map[string][]string {
 	return keys
 }
 
-// PayloadHash hashes a body while it is read and refuses its end when the hash is another than the one that was signed.
-// It returns body itself when the signature covers no hash. A nil signature covers none.
-func PayloadHash(body io.Reader, sig *sigv4.Signature) (io.Reader, error) {
-	if sig == nil || sig.PayloadHash == "" || sig.PayloadHash == sigv4.UnsignedPayload {
-		return body, nil
-	}
-	if strings.HasPrefix(sig.PayloadHash, "STREAMING-") {
-		return nil, fault.New("NotImplemented", "The payload form %s is not supported yet; send the body with its SHA-256 or as UNSIGNED-PAYLOAD.", sig.PayloadHash)
-	}
-	want, err := hex.DecodeString(sig.PayloadHash)
-	if err != nil || len(want) != sha256.Size {
-		return nil, fault.New("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.")
-	}
-	mismatch := fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
-		With("ClientComputedContentSHA256", sig.PayloadHash)
-	return Verify(body, sha256.New(), want, mismatch), nil
+// Payload is a request's body as its sender meant it: decoded where it came in chunks, verified while it is read. Its end
+// is io.EOF only when it is what the signature covers.
+type Payload struct {
+	io.Reader
+	// Length is the decoded length in bytes, or -1 when the sender did not say.
+	Length int64
+	// Trailer returns a trailing header, after io.EOF; "" for a body without trailer.
+	Trailer func(name string) string
 }
 
-// Verify returns a reader of r that gives mismatch in place of io.EOF when h over all that was read is not want.
-func Verify(r io.Reader, h hash.Hash, want []byte, mismatch error) io.Reader {
-	return &verifier{r, h, string(want), mismatch}
+// NewPayload returns the body of r by the form that x-amz-content-sha256 names. sig is nil for an anonymous request.
+// (S3 API Reference, "Authenticating Requests: Using the Authorization Header".)
+func NewPayload(r *http.Request, sig *sigv4.Signature) (Payload, error) {
+	p := Payload{Reader: r.Body, Length: r.ContentLength, Trailer: func(string) string { return "" }}
+	form := r.Header.Get("X-Amz-Content-Sha256")
+	if sig != nil {
+		form = sig.PayloadHash
+	}
+	switch form {
+	case "", sigv4.UnsignedPayload:
+		return p, nil
+	case sigv4.StreamingSigned, sigv4.StreamingSignedTrailer:
+		if sig == nil {
+			return p, fault.New("InvalidRequest", "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.")
+		}
+	case sigv4.StreamingUnsignedTrailer:
+		if sig == nil {
+			sig = &sigv4.Signature{PayloadHash: form}
+		}
+	default:
+		return p, p.hash(form)
+	}
+	length, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	if err != nil || length < 0 {
+		return p, fault.New("MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.")
+	}
+	var trailers []string
+	for _, v := range r.Header.Values("X-Amz-Trailer") {
+		trailers = append(trailers, strings.Split(v, ",")...)
+	}
+	chunked := sigv4.NewChunked(r.Body, sig, length, trailers)
+	return Payload{Reader: chunked, Length: length, Trailer: chunked.Trailer}, nil
+}
+
+// hash makes p verify the hex SHA-256 of a plain body.
+func (p *Payload) hash(form string) error {
+	want, err := hex.DecodeString(form)
+	if err != nil || len(want) != sha256.Size {
+		return fault.New("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, or a valid sha256 value.")
+	}
+	p.Reader = Verify(p.Reader, sha256.New(), func() []byte { return want }, fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+		With("ClientComputedContentSHA256", form))
+	return nil
+}
+
+// Verify returns a reader of r that gives mismatch in place of io.EOF when h over all that was read is not what want
+// returns then.
+func Verify(r io.Reader, h hash.Hash, want func() []byte, mismatch error) io.Reader {
+	return &verifier{r, h, want, mismatch}
 }
 
 type verifier struct {
 	r        io.Reader
 	h        hash.Hash
-	want     string
+	want     func() []byte
 	mismatch error
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.h.Write(p[:n])
-	if err == io.EOF && string(v.h.Sum(nil)) != v.want {
+	if errors.Is(err, io.EOF) && !bytes.Equal(v.h.Sum(nil), v.want()) {
 		return n, v.mismatch
 	}
 	return n, err
@@ -163,11 +201,11 @@ func (v *verifier) Read(p []byte) (int, error) {
 
 // ReadBody reads a body of at most limit bytes whole and checks it against the signature.
 func ReadBody(r *http.Request, sig *sigv4.Signature, limit int64) ([]byte, error) {
-	checked, err := PayloadHash(r.Body, sig)
+	p, err := NewPayload(r, sig)
 	if err != nil {
 		return nil, err
 	}
-	r.Body = io.NopCloser(checked)
+	r.Body = io.NopCloser(p)
 	return readBody(r, limit)
 }
 

@@ -62,11 +62,21 @@ func NewS3RequestID() string {
 	return strings.ToUpper(hex.EncodeToString(b[:]))
 }
 
-// WriteXML answers with v in XML. Write errors are the client's leaving and are dropped.
+// WriteXML answers with v in XML, under the name that v's type gives. Write errors are the client's leaving and are dropped.
 func WriteXML(w http.ResponseWriter, status int, v any) {
+	write(w, status, v, func(e *xml.Encoder) error { return e.Encode(v) })
+}
+
+// WriteElement answers with v in XML as the element name of the namespace.
+func WriteElement(w http.ResponseWriter, status int, name, namespace string, v any) {
+	start := xml.StartElement{Name: xml.Name{Local: name}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: namespace}}}
+	write(w, status, v, func(e *xml.Encoder) error { return e.EncodeElement(v, start) })
+}
+
+func write(w http.ResponseWriter, status int, v any, encode func(*xml.Encoder) error) {
 	var b bytes.Buffer
 	b.WriteString(Header)
-	if err := xml.NewEncoder(&b).Encode(v); err != nil {
+	if err := encode(xml.NewEncoder(&b)); err != nil {
 		panic(fmt.Sprintf("wire: cannot encode %T: %v", v, err)) // a broken program: our own shapes always encode
 	}
 	h := w.Header()

@@ -153,9 +153,9 @@ func TestUnsignedHeadersOfOurOwnURLsAreDropped(t *testing.T) {
 
 func TestPayloadHash(t *testing.T) {
 	read := func(body, hash string) error {
-		r, err := PayloadHash(strings.NewReader(body), &sigv4.Signature{PayloadHash: hash})
+		p, err := NewPayload(httptest.NewRequest("PUT", "/", strings.NewReader(body)), &sigv4.Signature{PayloadHash: hash})
 		if err == nil {
-			_, err = io.Copy(io.Discard, r)
+			_, err = io.Copy(io.Discard, p)
 		}
 		return err
 	}
@@ -165,7 +165,8 @@ func TestPayloadHash(t *testing.T) {
 		{"a body cut short", "ab", sigv4.PayloadSHA256([]byte("abc")), "XAmzContentSHA256Mismatch"},
 		{"an unsigned body", "abc", sigv4.UnsignedPayload, ""},
 		{"nonsense", "abc", "sha256 of it", "InvalidArgument"},
-		{"chunks that are signed", "abc", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "NotImplemented"},
+		{"chunks of no announced length", "abc", sigv4.StreamingSigned, "MissingContentLength"},
+		{"SigV4A chunks", "abc", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "InvalidArgument"},
 	} {
 		if err := read(c.body, c.hash); fault.Code(err) != c.code {
 			t.Errorf("%s: %v, want code %q", c.name, err, c.code)
