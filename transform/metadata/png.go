@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 )
@@ -29,7 +30,7 @@ func (c chunk) critical() bool { return c.kind[0]&0x20 == 0 }
 func readChunk(w *window, off int64) (chunk, error) {
 	c := chunk{off: off}
 	b, err := w.at(off, 8)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return c, c.damaged("file ends before IEND")
 	}
 	if err != nil {
