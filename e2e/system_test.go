@@ -16,8 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,16 +45,15 @@ type system struct {
 	data   string
 	viewer *http.Client // trusts the local CA, follows no redirect
 	aws    *http.Client // reaches every AWS host name at the endpoint, over TLS
-	counts *requestCounts
 }
 
 // start runs a system on free ports until the test ends.
 func start(t *testing.T, change ...func(*glassine.Config)) *system {
 	t.Helper()
-	s := &system{data: t.TempDir(), counts: &requestCounts{by: map[string]*atomic.Int64{}}}
+	s := &system{data: t.TempDir()}
 	cfg := glassine.Config{
 		Data: s.data, AWS: "127.0.0.1:0", HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Admin: "127.0.0.1:0", Demo: true,
-		Log: slog.New(s.counts),
+		Log: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -235,37 +232,4 @@ func tags(t *testing.T, file string) map[string]any {
 		}
 	}
 	return found[0]
-}
-
-// requestCounts counts the requests that the AWS endpoint handled, by path. It is the log's handler: what is counted came
-// through the front end like any other request.
-type requestCounts struct {
-	mu sync.Mutex // guards by
-	by map[string]*atomic.Int64
-}
-
-func (c *requestCounts) Enabled(context.Context, slog.Level) bool { return true }
-func (c *requestCounts) WithAttrs([]slog.Attr) slog.Handler       { return c }
-func (c *requestCounts) WithGroup(string) slog.Handler            { return c }
-
-func (c *requestCounts) Handle(_ context.Context, r slog.Record) error {
-	if r.Message != "aws request" {
-		return nil
-	}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "path" {
-			c.of(a.Value.String()).Add(1)
-		}
-		return true
-	})
-	return nil
-}
-
-func (c *requestCounts) of(path string) *atomic.Int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.by[path] == nil {
-		c.by[path] = new(atomic.Int64)
-	}
-	return c.by[path]
 }
