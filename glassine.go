@@ -83,7 +83,6 @@ type System struct {
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
 	closeErr  error
-	ready     chan struct{} // closed when all listeners serve
 }
 
 // server is one listener and what it serves.
@@ -98,7 +97,7 @@ type server struct {
 // to do: a port or the data directory in use, a directory of a newer version.
 func New(ctx context.Context, cfg Config) (*System, error) {
 	cfg.fill()
-	s := &System{cfg: cfg, ready: make(chan struct{})}
+	s := &System{cfg: cfg}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -324,9 +323,6 @@ func (s *System) Addresses() Addresses {
 // CAFile is the certificate that clients of the AWS endpoint and viewers trust.
 func (s *System) CAFile() string { return s.ca.file }
 
-// Transport reaches AWS's host names in this process, as the edge and the built-in function do.
-func (s *System) Transport() http.RoundTripper { return s.local }
-
 // Serve answers until ctx ends or a listener fails, then closes the System. It returns nil after an orderly end.
 func (s *System) Serve(ctx context.Context) error {
 	failed := make(chan error, len(s.servers))
@@ -338,7 +334,6 @@ func (s *System) Serve(ctx context.Context) error {
 			}
 		}()
 	}
-	close(s.ready)
 	var err error
 	select {
 	case <-ctx.Done():
