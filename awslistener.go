@@ -23,7 +23,7 @@ type awsListener struct {
 	once  sync.Once
 }
 
-// firstByte is how long a client has to say whether it speaks TLS.
+// firstByte is how long a client has to say whether it speaks TLS, and to shake hands.
 const firstByte = 10 * time.Second
 
 func newAWSListener(l net.Listener, config *tls.Config) *awsListener {
@@ -56,11 +56,17 @@ func (a *awsListener) offer(c net.Conn) {
 		c.Close()
 		return
 	}
-	_ = c.SetReadDeadline(time.Time{})
 	var conn net.Conn = &peekedConn{Conn: c, buffered: first}
 	if first[0] == 22 { // a TLS handshake record (RFC 8446, section 5.1)
-		conn = tls.Server(conn, a.tls)
+		secure := tls.Server(conn, a.tls)
+		if err := secure.Handshake(); err != nil {
+			c.Close()
+			return
+		}
+		conn = secure
 	}
+	_ = c.SetReadDeadline(time.Time{})
+	conn = &wire.NamesConn{Conn: conn}
 	select {
 	case a.conns <- conn:
 	case <-a.done:
@@ -110,6 +116,7 @@ func (c *peekedConn) CloseWrite() error {
 // an absolute-form target for another name is refused. It is a proxy to nowhere else.
 func (a *awsListener) proxy(ours func(host string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = wire.NoteNames(r)
 		if r.Method != http.MethodConnect {
 			if r.URL.IsAbs() && !ours(r.Host) {
 				http.Error(w, "glassine is a proxy for AWS's host names and its own only, not for "+wire.Hostname(r.Host), http.StatusForbidden)
@@ -131,7 +138,10 @@ func (a *awsListener) proxy(ours func(host string) bool, next http.Handler) http
 			conn.Close()
 			return
 		}
-		early, _ := buf.Reader.Peek(buf.Reader.Buffered())
+		if names, ok := conn.(*wire.NamesConn); ok {
+			names.Stop() // what comes now is the tunnel's, which notes its own
+		}
+		early, _ := buf.Peek(buf.Reader.Buffered())
 		go a.offer(&peekedConn{Conn: conn, buffered: append([]byte(nil), early...)})
 	})
 }

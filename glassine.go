@@ -259,6 +259,7 @@ func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
 	handler := s.awsHandler()
 	s.local.handler = handler
 	awsServer := newServer(endpoint.proxy(s.ours, handler), s.cfg.Log)
+	awsServer.ConnContext = wire.WithNames
 	tlsServer := newServer(s.Edge, s.cfg.Log)
 	tlsServer.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
 	s.servers = []server{

@@ -152,6 +152,14 @@ func (w *handedWriter) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
+// SetWriteDeadline ends the answer when t is past: its user reads an error.
+func (w *handedWriter) SetWriteDeadline(t time.Time) error {
+	if !t.IsZero() && time.Until(t) <= 0 {
+		_ = w.writer.CloseWithError(errAborted) // always nil
+	}
+	return nil
+}
+
 // ReadFrom copies src into the answer. A src that can be read at positions is handed over as it is: ReadFrom then returns
 // when the answer's user closed it, with the length that was announced.
 func (w *handedWriter) ReadFrom(src io.Reader) (int64, error) {
@@ -232,8 +240,8 @@ func (b *handedBody) Close() error {
 	return nil
 }
 
-// errAborted is what a request's body gives after its reading was ended.
-var errAborted = errors.New("request body is no longer read")
+// errAborted is what a body gives after its reading or writing was ended.
+var errAborted = errors.New("body was ended before its time")
 
 // abortable is a request's body that can be ended from elsewhere.
 type abortable struct {

@@ -217,7 +217,10 @@ func TestFunctionGetsAWSEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := s.signed(t, session, "s3-object-lambda", http.MethodGet, "https://"+lambdaHost+"/a%20b/c%3Fd.jpg?showExif=true&x=1%202", nil, nil)
+	a := s.signed(t, session, "s3-object-lambda", http.MethodGet, "https://"+lambdaHost+"/a%20b/c%3Fd.jpg?showExif=true&x=1%202", nil, func(r *http.Request) {
+		// AWS's documentation has functions look these up by exact case.
+		r.Header["SuperSecretToken"], r.Header["requiredToken"] = []string{"a"}, []string{"b"}
+	})
 	if a.StatusCode != 500 || !strings.Contains(string(a.body), "LambdaResponseNotReceived") {
 		t.Errorf("a function that gives no answer: %s %s, want 500 LambdaResponseNotReceived", a.Status, a.body)
 	}
@@ -233,6 +236,9 @@ func TestFunctionGetsAWSEvent(t *testing.T) {
 		case "authorization", "x-amz-date", "x-amz-security-token":
 			t.Errorf("userRequest.headers holds %s", name)
 		}
+	}
+	if h := e.UserRequest.Headers; h["SuperSecretToken"] != "a" || h["requiredToken"] != "b" {
+		t.Errorf("userRequest.headers = %v, want the names as they were sent", h)
 	}
 	if e.UserRequest.Headers["Host"] != lambdaHost {
 		t.Errorf("userRequest.headers.Host = %q", e.UserRequest.Headers["Host"])

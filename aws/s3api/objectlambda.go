@@ -29,10 +29,12 @@ func (h *Handler) objectLambda(req *request) error {
 		return fault.New("NotImplemented", "Operation Not Implemented.")
 	}
 	started := false
+	rc := http.NewResponseController(req.w)
 	err := h.ObjectLambda.GetObject(req.Context(), objectlambda.Request{
 		ID: req.id, Caller: req.caller, AccessPoint: req.target.name, Key: req.target.key,
 		URL: absoluteURL(req.Request), Headers: headerLines(req.Request),
 		Range: req.Header.Get("Range") != "" || req.query.has("Range"), Part: req.query.has("partNumber"),
+		Abort: func() { _ = rc.SetWriteDeadline(time.Unix(1, 0)) }, // the deadline is over: a hanging write ends now
 	}, func(a objectlambda.Answer) error {
 		started = true
 		return deliver(req, a)
@@ -58,10 +60,11 @@ func absoluteURL(r *http.Request) string {
 	return u
 }
 
-// headerLines are the headers as the function should see them. net/http has put their names into canonical case.
+// headerLines are the headers as the function should see them: under the names that the caller sent, where they are known.
 func headerLines(r *http.Request) []objectlambda.Header {
 	lines := []objectlambda.Header{{Name: "Host", Value: r.Host}}
 	for name, values := range r.Header {
+		name = wire.RawName(r, name)
 		if name == "X-Amz-Content-Sha256" {
 			name = "X-Amz-Content-SHA256" // as AWS's documentation shows it, and functions look it up
 		}
