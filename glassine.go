@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"glassine/aws/cloudfrontapi"
+	"glassine/aws/iamapi"
 	"glassine/aws/s3api"
 	"glassine/aws/s3controlapi"
+	"glassine/aws/stsapi"
 	"glassine/aws/wire"
 	"glassine/edge"
 	"glassine/iam"
@@ -297,6 +299,8 @@ func (s *System) ours(host string) bool {
 func (s *System) awsHandler() http.Handler {
 	s3 := &s3api.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Endpoints: endpointNames, Now: s.cfg.Now, Log: s.cfg.Log}
 	s3control := &s3controlapi.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Now: s.cfg.Now, Log: s.cfg.Log}
+	identity := &iamapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
+	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
 	return s.logRequests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch service := wire.ServiceOf(r); service {
@@ -304,6 +308,10 @@ func (s *System) awsHandler() http.Handler {
 			s3.ServeHTTP(w, r)
 		case wire.ServiceS3Control:
 			s3control.ServeHTTP(w, r)
+		case wire.ServiceIAM:
+			identity.ServeHTTP(w, r)
+		case wire.ServiceSTS:
+			tokens.ServeHTTP(w, r)
 		case wire.ServiceCloudFront:
 			cloudfront.ServeHTTP(w, r)
 		default:

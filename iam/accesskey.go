@@ -3,7 +3,6 @@ package iam
 import (
 	"context"
 	"encoding/json"
-
 	"fmt"
 	"slices"
 	"strings"
@@ -21,16 +20,21 @@ const (
 
 // keyRecord is a long-term access key as kept in the table iam/keys, in JSON, by its id.
 type keyRecord struct {
-	Owner   string // a user's unique id, or rootOwner
-	Secret  []byte // sealed
-	Created time.Time
+	Owner    string // a user's unique id, or rootOwner
+	Secret   []byte // sealed
+	Created  time.Time
+	Inactive bool `json:",omitempty"`
 }
 
 // accessKey is a long-term key ready for use. It is immutable.
 type accessKey struct {
 	id, secret, owner string
 	created           time.Time
+	inactive          bool
 }
+
+// active reports whether there is such a key and it may be used.
+func (k *accessKey) active() bool { return k != nil && !k.inactive }
 
 func (k *accessKey) credentials() Credentials {
 	return Credentials{AccessKeyID: k.id, SecretAccessKey: k.secret}
@@ -77,34 +81,45 @@ func (s *Service) openKey(rec state.Record) (*accessKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &accessKey{id: rec.Key, secret: string(secret), owner: r.Owner, created: r.Created}, nil
+	return &accessKey{id: rec.Key, secret: string(secret), owner: r.Owner, created: r.Created, inactive: r.Inactive}, nil
 }
 
 // newKey makes a key and the change that stores it.
 func (s *Service) newKey(owner string) (*accessKey, state.Change, error) {
 	k := &accessKey{id: newID("AKIA", 16), secret: newSecret(), owner: owner, created: s.now().UTC()}
-	value, err := json.Marshal(keyRecord{Owner: owner, Created: k.created, Secret: seal(s.seal, keyTable+"/"+k.id, []byte(k.secret))})
-	return k, state.Change{Table: keyTable, Key: k.id, Value: value, If: state.Revision(0)}, err
+	change, err := s.keyChange(k)
+	change.If = state.Revision(0)
+	return k, change, err
 }
 
-// changeKeys commits and then changes the index alike. The caller has the turn.
-func (s *Service) changeKeys(ctx context.Context, add *accessKey, remove []*accessKey, changes ...state.Change) error {
+// keyChange is the change that stores k.
+func (s *Service) keyChange(k *accessKey) (state.Change, error) {
+	value, err := json.Marshal(keyRecord{Owner: k.owner, Created: k.created, Inactive: k.inactive, Secret: seal(s.seal, keyTable+"/"+k.id, []byte(k.secret))})
+	return state.Change{Table: keyTable, Key: k.id, Value: value}, err
+}
+
+// changeKeys commits and then changes the index alike: put is added or replaced. The caller has the turn.
+func (s *Service) changeKeys(ctx context.Context, put *accessKey, remove []*accessKey, changes ...state.Change) error {
+	touched := remove
+	if put != nil {
+		touched = append(touched[:len(touched):len(touched)], put)
+	}
 	for _, k := range remove {
 		changes = append(changes, state.Change{Table: keyTable, Key: k.id})
 	}
 	commitErr := s.state.Commit(ctx, changes...)
 	x := s.index.Load().clone()
-	for _, k := range remove { // even if the commit failed: it may have been done all the same, and reading decides
+	for _, k := range touched { // even if the commit failed: it may have been done all the same, and reading decides
 		delete(x.keys, k.id)
 	}
 	if commitErr == nil {
-		if add != nil {
-			x.keys[add.id] = add
+		if put != nil {
+			x.keys[put.id] = put
 		}
 		s.index.Store(x)
 		return nil
 	}
-	for _, k := range remove {
+	for _, k := range touched {
 		rec, err := s.state.Get(context.WithoutCancel(ctx), keyTable, k.id)
 		if err == nil {
 			if old, err := s.openKey(rec); err == nil {
@@ -116,38 +131,123 @@ func (s *Service) changeKeys(ctx context.Context, add *accessKey, remove []*acce
 	return fmt.Errorf("write access keys: %w", commitErr)
 }
 
+// AccessKey is a long-term key without its secret.
+type AccessKey struct {
+	ID      string
+	User    string // the user's name; "" for the root user
+	Active  bool
+	Created time.Time
+}
+
+// keyOwner authorises action on the user whose keys they are, and returns that user's unique id and name. No name means
+// the caller's own keys, the root user's too.
+func (s *Service) keyOwner(ctx context.Context, c Caller, action, user string) (owner, name string, err error) {
+	if user == "" && c.Principal.Kind == Root {
+		return rootOwner, "", s.Authorize(ctx, c, Ask{Action: action, Resources: []string{s.rootPrincipal().ARN}})
+	}
+	if user, err = self(c, user); err != nil {
+		return "", "", err
+	}
+	e, err := s.ask(ctx, c, action, users, user, nil)
+	if err != nil {
+		return "", "", err
+	}
+	return e.ID, e.Name, nil
+}
+
 // CreateAccessKey makes a key for the user. Its secret is not shown again. More than two give LimitExceeded.
 // IAM API Reference, CreateAccessKey.
-func (s *Service) CreateAccessKey(ctx context.Context, c Caller, user string) (Credentials, error) {
-	e, err := s.ask(ctx, c, "iam:CreateAccessKey", User, user, nil)
+func (s *Service) CreateAccessKey(ctx context.Context, c Caller, user string) (Credentials, AccessKey, error) {
+	owner, name, err := s.keyOwner(ctx, c, "iam:CreateAccessKey", user)
 	if err != nil {
-		return Credentials{}, err
+		return Credentials{}, AccessKey{}, err
 	}
 	release, err := s.take(ctx)
 	if err != nil {
-		return Credentials{}, err
+		return Credentials{}, AccessKey{}, err
 	}
 	defer release()
 	x := s.index.Load()
-	if x.byID[e.ID] == nil {
-		return Credentials{}, noSuchEntity(User, user)
+	if owner != rootOwner && x.byID[owner] == nil {
+		return Credentials{}, AccessKey{}, users.missing(name)
 	}
-	if len(x.keysOf(e.ID)) >= maxKeysPerUser {
-		return Credentials{}, fault.New("LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
+	if len(x.keysOf(owner)) >= maxKeysPerUser {
+		return Credentials{}, AccessKey{}, overQuota("AccessKeysPerUser", maxKeysPerUser)
 	}
-	k, change, err := s.newKey(e.ID)
+	k, change, err := s.newKey(owner)
+	if err == nil {
+		err = s.changeKeys(ctx, k, nil, change)
+	}
 	if err != nil {
-		return Credentials{}, err
+		return Credentials{}, AccessKey{}, err
 	}
-	if err := s.changeKeys(ctx, k, nil, change); err != nil {
-		return Credentials{}, err
+	return k.credentials(), k.shown(name), nil
+}
+
+func (k *accessKey) shown(user string) AccessKey {
+	return AccessKey{ID: k.id, User: user, Active: !k.inactive, Created: k.created}
+}
+
+// ListAccessKeys returns the user's keys, oldest first. IAM API Reference, ListAccessKeys.
+func (s *Service) ListAccessKeys(ctx context.Context, c Caller, user string) ([]AccessKey, error) {
+	owner, name, err := s.keyOwner(ctx, c, "iam:ListAccessKeys", user)
+	if err != nil {
+		return nil, err
 	}
-	return k.credentials(), nil
+	var out []AccessKey
+	for _, k := range s.index.Load().keysOf(owner) {
+		out = append(out, k.shown(name))
+	}
+	return out, nil
+}
+
+// AccessKeyUser returns whose key it is. When it was last used is not kept. IAM API Reference, GetAccessKeyLastUsed.
+func (s *Service) AccessKeyUser(ctx context.Context, c Caller, accessKeyID string) (AccessKey, error) {
+	x := s.index.Load()
+	arn, name := "*", ""
+	k := x.keys[accessKeyID]
+	if k != nil && k.owner == rootOwner {
+		arn = s.rootPrincipal().ARN
+	} else if k != nil && x.byID[k.owner] != nil {
+		arn, name = x.byID[k.owner].arn, x.byID[k.owner].Name
+	}
+	if err := s.Authorize(ctx, c, Ask{Action: "iam:GetAccessKeyLastUsed", Resources: []string{arn}}); err != nil {
+		return AccessKey{}, err
+	}
+	if k == nil {
+		return AccessKey{}, noSuchKey(accessKeyID)
+	}
+	return k.shown(name), nil
+}
+
+func noSuchKey(accessKeyID string) error {
+	return fault.New("NoSuchEntity", "The Access Key with id %s cannot be found.", accessKeyID)
+}
+
+// UpdateAccessKey makes the user's key active or inactive. An inactive key is refused like one that does not exist, and so
+// is all that was minted from it. IAM API Reference, UpdateAccessKey.
+func (s *Service) UpdateAccessKey(ctx context.Context, c Caller, user, accessKeyID string, active bool) error {
+	return s.changeKey(ctx, c, "iam:UpdateAccessKey", user, accessKeyID, func(k *accessKey) error {
+		next := *k
+		next.inactive = !active
+		change, err := s.keyChange(&next)
+		if err != nil {
+			return err
+		}
+		return s.changeKeys(ctx, &next, nil, change)
+	})
 }
 
 // DeleteAccessKey removes the user's key. Whatever was minted from it dies with it. IAM API Reference, DeleteAccessKey.
 func (s *Service) DeleteAccessKey(ctx context.Context, c Caller, user, accessKeyID string) error {
-	e, err := s.ask(ctx, c, "iam:DeleteAccessKey", User, user, nil)
+	return s.changeKey(ctx, c, "iam:DeleteAccessKey", user, accessKeyID, func(k *accessKey) error {
+		return s.changeKeys(ctx, nil, []*accessKey{k})
+	})
+}
+
+// changeKey authorises action and, with the turn, does f to the user's key.
+func (s *Service) changeKey(ctx context.Context, c Caller, action, user, accessKeyID string, f func(*accessKey) error) error {
+	owner, _, err := s.keyOwner(ctx, c, action, user)
 	if err != nil {
 		return err
 	}
@@ -157,61 +257,8 @@ func (s *Service) DeleteAccessKey(ctx context.Context, c Caller, user, accessKey
 	}
 	defer release()
 	k := s.index.Load().keys[accessKeyID]
-	if k == nil || k.owner != e.ID {
-		return fault.New("NoSuchEntity", "The Access Key with id %s cannot be found.", accessKeyID)
+	if k == nil || k.owner != owner {
+		return noSuchKey(accessKeyID)
 	}
-	return s.changeKeys(ctx, nil, []*accessKey{k})
-}
-
-// rootKeys returns the keys of the account's root, which are one or none.
-func (s *Service) rootKeys() []*accessKey { return s.index.Load().keysOf(rootOwner) }
-
-// Root returns the account's root user, for set-up inside the process. It goes through Authorize like any caller. Its
-// AccessKeyID is that of the root key, or "" before EnsureRoot has made one.
-func (s *Service) Root() Caller {
-	c := Caller{Principal: s.rootPrincipal()}
-	if k := s.rootKeys(); len(k) > 0 {
-		c.AccessKeyID = k[0].id
-	}
-	return c
-}
-
-func (s *Service) rootPrincipal() Principal {
-	return Principal{Kind: Root, Account: s.account, ARN: "arn:aws:iam::" + s.account + ":root", ID: s.account}
-}
-
-// EnsureRoot returns the root user's long-term key, and makes one when there is none. made says that it did: show the key
-// once then, and keep it in a file that only its owner can read.
-func (s *Service) EnsureRoot(ctx context.Context) (c Credentials, made bool, err error) {
-	release, err := s.take(ctx)
-	if err != nil {
-		return Credentials{}, false, err
-	}
-	defer release()
-	if k := s.rootKeys(); len(k) > 0 {
-		return k[0].credentials(), false, nil
-	}
-	c, err = s.replaceRoot(ctx)
-	return c, err == nil, err
-}
-
-// ReplaceRoot makes the root user's key anew. The old one, and all that was minted from it, is refused from then on.
-func (s *Service) ReplaceRoot(ctx context.Context) (Credentials, error) {
-	release, err := s.take(ctx)
-	if err != nil {
-		return Credentials{}, err
-	}
-	defer release()
-	return s.replaceRoot(ctx)
-}
-
-func (s *Service) replaceRoot(ctx context.Context) (Credentials, error) {
-	k, change, err := s.newKey(rootOwner)
-	if err != nil {
-		return Credentials{}, err
-	}
-	if err := s.changeKeys(ctx, k, s.rootKeys(), change); err != nil {
-		return Credentials{}, err
-	}
-	return k.credentials(), nil
+	return f(k)
 }

@@ -15,6 +15,7 @@ import (
 // IAM User Guide, "IAM JSON policy elements: Condition operators" and "Conditions with multiple context keys or values".
 type condition struct {
 	key      string // in lower case
+	name     string // the key as written
 	operator string // as written
 	test     test
 	order    order // of a number or date
@@ -126,7 +127,7 @@ var errOperator = errors.New("unknown condition operator")
 
 // compileCondition reads operator, key and values. Values that the operator cannot compare are an error.
 func compileCondition(operator, key string, values []string, variables bool) (condition, error) {
-	c := condition{key: strings.ToLower(key), operator: operator, text: values}
+	c := condition{key: strings.ToLower(key), name: key, operator: operator, text: values}
 	name := strings.ToLower(operator)
 	if rest, ok := strings.CutPrefix(name, "forallvalues:"); ok {
 		name, c.set = rest, forAll

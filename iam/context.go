@@ -23,13 +23,31 @@ func (ctx Context) add(kv Context) {
 	}
 }
 
+// principalTagPrefix begins the keys of the caller's tags, which, like globalKeys, the service alone sets.
+const principalTagPrefix = "aws:principaltag/"
+
+// addGiven adds what a front end or a question gave.
+func (ctx Context) addGiven(kv Context) {
+	for k, v := range kv {
+		if k = strings.ToLower(k); !strings.HasPrefix(k, principalTagPrefix) {
+			ctx[k] = v
+		}
+	}
+}
+
+func (ctx Context) principalTags(tags []Tag) {
+	for _, t := range tags {
+		ctx[principalTagPrefix+strings.ToLower(t.Key)] = []string{t.Value}
+	}
+}
+
 // globalKeys are the keys that say who calls and when. The service alone sets them; a caller's or a front end's value is
 // dropped. IAM User Guide, "AWS global condition context keys".
 var globalKeys = []string{
 	"aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:userid", "aws:username",
 	"aws:principalisawsservice", "aws:principalservicename", "aws:principalservicenameslist",
 	"aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:viaawsservice",
-	"aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifactorauthpresent", "aws:multifactorauthage",
+	"aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifactorauthpresent", "aws:multifactorauthage", "aws:sourceidentity",
 }
 
 // serviceKeys speak of the resource for which a service calls on its own account; nobody else has them.
@@ -39,8 +57,8 @@ var serviceKeys = []string{"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgi
 // one reading of the clock.
 func (s *Service) context(c *Caller, a Context, now time.Time) Context {
 	ctx := make(Context, len(c.Context)+len(a)+len(globalKeys))
-	ctx.add(c.Context)
-	ctx.add(a)
+	ctx.addGiven(c.Context)
+	ctx.addGiven(a)
 	for _, k := range globalKeys {
 		delete(ctx, k)
 	}
@@ -73,6 +91,9 @@ func (s *Service) context(c *Caller, a Context, now time.Time) Context {
 	if c.Session != nil && !c.Session.Issued.IsZero() {
 		w.set("aws:tokenissuetime", c.Session.Issued.UTC().Format(time.RFC3339))
 		w.set("aws:multifactorauthpresent", "false") // there is no MFA yet
+	}
+	if c.Session != nil && c.Session.SourceIdentity != "" {
+		w.set("aws:sourceidentity", c.Session.SourceIdentity)
 	}
 	return ctx
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -290,7 +291,7 @@ func typical(t testing.TB) (Request, Policies) {
 	r := Request{Principal: c.Principal, Action: "s3:GetObject", Resources: []string{bucketARN + "/2026/11/holiday/photo-0001.jpg"}, Context: s.context(&c, nil, testStart)}
 	p := Policies{
 		Identity: []*Policy{
-			mustParse(t, IdentityPolicy, managedDocuments["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]),
+			mustParse(t, IdentityPolicy, managedDocument(t, "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")),
 			mustParse(t, IdentityPolicy, writeResponse), mustParse(t, IdentityPolicy, edgePolicy),
 		},
 		Resource: []*Policy{mustParse(t, ResourcePolicy, enforceTLS), mustParse(t, ResourcePolicy, accessPointPolicy), mustParse(t, ResourcePolicy, objectLambdaPolicy)},
@@ -344,6 +345,13 @@ func FuzzDecide(f *testing.F) {
 		}
 		if again := Decide(r, p); again != d {
 			t.Errorf("decided twice: %+v and %+v", d, again)
+		}
+		tr := trace(r, p)
+		if tr.Decision != d {
+			t.Errorf("traced %+v, decided %+v", tr.Decision, d)
+		}
+		if d.Allowed && d.By != 0 && !slices.ContainsFunc(tr.Matches, func(m Match) bool { return m.Effect == Allow && m.Statement == d.Statement }) {
+			t.Errorf("allowed by %+v, which the trace has not: %+v", d, tr.Matches)
 		}
 		if r.Principal.Kind == Anonymous && d.Allowed && d.By != ResourcePolicy {
 			t.Errorf("anonymous is allowed by %v", d.By)

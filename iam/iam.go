@@ -49,6 +49,17 @@ type Session struct {
 	Via     []string // services that act for the caller (aws:CalledVia), first to last
 	Bound   *Bound   // nil: not bound
 	Parent  string   // the long-term access key that the session was minted from and dies with, or ""
+
+	// Policy and PolicyARNs are the session policies: a document, or "", and ARNs of managed policies. Without any the
+	// session may do all that its role or user may.
+	Policy     string
+	PolicyARNs []string
+	// Tags are the session's own, besides those of its role. Transitive are the keys of those that go on to the next
+	// role that the session assumes.
+	Tags       []Tag
+	Transitive []string
+	// SourceIdentity is who began the chain of sessions, or "". It stays the same along the chain.
+	SourceIdentity string
 }
 
 // Bound narrows credentials that a service minted to act for a caller: nothing but these actions on these resources,

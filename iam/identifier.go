@@ -2,6 +2,7 @@ package iam
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 )
@@ -41,3 +42,13 @@ func (c Credentials) String() string { return c.LogValue().String() }
 
 // GoString is String, for %#v.
 func (c Credentials) GoString() string { return c.String() }
+
+// managedID returns the unique id of an AWS managed policy: it has none of its own here, and the same in every
+// installation.
+func managedID(arn string) string {
+	sum := sha256.Sum256([]byte(arn))
+	for i := range sum {
+		sum[i] = idAlphabet[sum[i]%32]
+	}
+	return policies.prefix + string(sum[:17])
+}

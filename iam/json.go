@@ -23,6 +23,8 @@ type node struct {
 	text    string // of a string, number or boolean
 	members []member
 	items   []node
+
+	start, end int // of an object: the bytes of the document that it takes
 }
 
 type nodeKind uint8
@@ -73,7 +75,10 @@ func (r *reader) value(depth int) (node, error) {
 		if v == '[' {
 			return r.array(depth + 1)
 		}
-		return r.object(depth + 1)
+		start := int(r.dec.InputOffset()) - len("{")
+		n, err := r.object(depth + 1)
+		n.start, n.end = start, int(r.dec.InputOffset())
+		return n, err
 	case string:
 		return node{kind: textNode, text: v}, r.count()
 	case json.Number:

@@ -1,34 +1,40 @@
 package iam
 
-import "fmt"
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
-// managedDocuments are the AWS managed policies that can be attached, by ARN. AWS Managed Policy Reference Guide.
-// It is never written to.
-var managedDocuments = map[string]string{
-	"arn:aws:iam::aws:policy/AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
+// managedJSON is the AWS managed policies that can be attached. AWS Managed Policy Reference Guide, but for
+// ReadOnlyAccess and ViewOnlyAccess, which name the services that are served here (docs/aws-differences.md).
+//
+//go:embed managed.json
+var managedJSON []byte
 
-	"arn:aws:iam::aws:policy/AmazonS3FullAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
-		`"Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`,
-
-	"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
-		`"Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`,
-
-	"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
-		`"Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`,
-
-	"arn:aws:iam::aws:policy/service-role/AmazonS3ObjectLambdaExecutionRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
-		`"Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents","s3-object-lambda:WriteGetObjectResponse"],"Resource":"*"}]}`,
-}
-
-// compileManaged compiles all of them, each named by its ARN.
-func compileManaged() (map[string]*Policy, error) {
-	out := make(map[string]*Policy, len(managedDocuments))
-	for arn, doc := range managedDocuments {
-		p, err := Parse([]byte(doc), IdentityPolicy)
-		if err != nil {
-			return nil, fmt.Errorf("managed policy %s: %w", arn, err)
-		}
-		out[arn] = p.Named(arn)
+// loadManaged compiles all of them, by ARN.
+func (s *Service) loadManaged() error {
+	var list []struct {
+		Name, Path       string
+		Default          int // number of the one version there is
+		Created, Updated time.Time
+		Document         json.RawMessage
 	}
-	return out, nil
+	if err := json.Unmarshal(managedJSON, &list); err != nil {
+		return fmt.Errorf("managed policies: %w", err)
+	}
+	s.managed = make(map[string]*entity, len(list))
+	for _, m := range list {
+		e := &entity{class: policies, arn: "arn:aws:iam::aws:policy" + m.Path + m.Name, record: record{
+			Name: m.Name, Path: m.Path, Created: m.Created, Updated: m.Updated, Default: m.Default, Last: m.Default,
+			Versions: []version{{Number: m.Default, Document: string(m.Document), Created: m.Updated}},
+		}}
+		e.ID = managedID(e.arn)
+		if s.compileManaged(e); e.document == nil {
+			return fmt.Errorf("managed policy %s cannot be read", e.arn)
+		}
+		s.managed[e.arn] = e
+	}
+	return nil
 }

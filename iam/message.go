@@ -9,10 +9,7 @@ import (
 // refusal makes the AccessDenied fault for a decision that is not allowed.
 // IAM User Guide, "Troubleshoot access denied error messages".
 func refusal(p *Principal, action string, resources []string, d Decision) error {
-	who := p.ARN
-	if p.Kind == ServicePrincipal {
-		who = p.Service
-	}
+	who := p.name()
 	s3 := strings.HasPrefix(action, "s3:") || strings.HasPrefix(action, "s3-object-lambda:")
 	if who == "" || s3 && p.Kind == ServicePrincipal {
 		return fault.New("AccessDenied", "Access Denied") // nobody of the account is asking: tell nothing
@@ -25,6 +22,14 @@ func refusal(p *Principal, action string, resources []string, d Decision) error 
 		resource = `"` + resource + `"` // S3 alone quotes it
 	}
 	return fault.New("AccessDenied", "User: %s is not authorized to perform: %s on resource: %s %s", who, action, resource, d.reason(action))
+}
+
+// name is the principal as messages name it; "" for nobody.
+func (p *Principal) name() string {
+	if p.Kind == ServicePrincipal {
+		return p.Service
+	}
+	return p.ARN
 }
 
 func (d Decision) reason(action string) string {

@@ -42,6 +42,32 @@ func isWord(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("_+=,.@-", r) })
 }
 
+// checkWord checks text of 2 to longest characters that are letters, digits or among more.
+// STS API Reference, AssumeRole.
+func checkWord(field, value string, longest int, more string) error {
+	switch {
+	case len(value) < 2:
+		return invalid(value, field, "have length greater than or equal to 2")
+	case len(value) > longest:
+		return invalid(value, field, "have length less than or equal to "+strconv.Itoa(longest))
+	case strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(more, r) }):
+		return invalid(value, field, `satisfy regular expression pattern: [\w`+strings.TrimPrefix(more, "_")+`]*`)
+	}
+	return nil
+}
+
+// checkSeconds checks how long a session shall last.
+func checkSeconds(d, longest time.Duration) error {
+	value := strconv.FormatInt(int64(d/time.Second), 10)
+	if d < shortestSession {
+		return invalid(value, "durationSeconds", "have value greater than or equal to 900")
+	}
+	if d > longest {
+		return invalid(value, "durationSeconds", "have value less than or equal to "+strconv.FormatInt(int64(longest/time.Second), 10))
+	}
+	return nil
+}
+
 // checkPath checks that a path is "/" or begins and ends with one, in printable ASCII.
 func checkPath(path string) error {
 	if len(path) > 512 {

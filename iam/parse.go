@@ -126,6 +126,7 @@ func (c *compiler) statement(n *node) (s statement, err error) {
 	if n.kind != objectNode {
 		return s, c.refuse(texts{}, "a statement is an object")
 	}
+	s.start, s.end = n.start, n.end
 	given := map[string]*node{}
 	for i := range n.members {
 		given[n.members[i].name] = &n.members[i].value

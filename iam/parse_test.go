@@ -177,7 +177,12 @@ func mustParse(t testing.TB, kind PolicyKind, doc string) *Policy {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, doc := range managedDocuments {
+	s := &Service{}
+	if err := s.loadManaged(); err != nil {
+		f.Fatal(err)
+	}
+	for _, e := range s.managed {
+		doc := e.Versions[0].Document
 		f.Add(doc)
 	}
 	for _, doc := range []string{edgePolicy, functionTrust, accessPointPolicy, objectLambdaPolicy, enforceTLS,

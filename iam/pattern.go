@@ -21,6 +21,7 @@ type chunk []piece
 type piece struct {
 	kind        pieceKind
 	text        string // the literal, or the variable's key in lower case
+	name        string // of a variable: its key as written
 	fallback    string // of a variable: ${key, 'fallback'}
 	hasFallback bool
 }
@@ -105,14 +106,14 @@ func readVariable(text string) (piece, string, error) {
 		if key == "*" || key == "?" || key == "$" {
 			return piece{text: key}, body[end+1:], nil
 		}
-		return piece{kind: variable, text: strings.ToLower(key)}, body[end+1:], nil
+		return piece{kind: variable, text: strings.ToLower(key), name: key}, body[end+1:], nil
 	}
 	quoted, ok := strings.CutPrefix(body[end:], ", '")
 	fallback, rest, closed := strings.Cut(quoted, "'")
 	if !ok || !closed || !strings.HasPrefix(rest, "}") {
 		return piece{}, "", errVariable
 	}
-	return piece{kind: variable, text: strings.ToLower(key), fallback: fallback, hasFallback: true}, rest[1:], nil
+	return piece{kind: variable, text: strings.ToLower(key), name: key, fallback: fallback, hasFallback: true}, rest[1:], nil
 }
 
 // value returns what the piece stands for. Only a key with exactly one value can be a variable.

@@ -156,4 +156,5 @@ type statement struct {
 	conditions   []condition
 
 	actionText, resourceText []string
+	start, end               int // where it stands in the document's text, in bytes
 }

@@ -50,7 +50,7 @@ func TestReferenceSolution(t *testing.T) {
 		return list
 	}
 	edgeHas := of(IdentityPolicy, edgePolicy)
-	functionHas := of(IdentityPolicy, managedDocuments["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"], writeResponse)
+	functionHas := of(IdentityPolicy, managedDocument(t, "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"), writeResponse)
 	tls := Context{"aws:securetransport": {"true"}}
 	for _, c := range []struct {
 		name      string
@@ -90,4 +90,17 @@ func TestReferenceSolution(t *testing.T) {
 			}
 		})
 	}
+}
+
+// managedDocument returns the document of an AWS managed policy.
+func managedDocument(t testing.TB, arn string) string {
+	t.Helper()
+	s := &Service{}
+	if err := s.loadManaged(); err != nil {
+		t.Fatal(err)
+	}
+	if s.managed[arn] == nil {
+		t.Fatalf("no managed policy %s", arn)
+	}
+	return s.managed[arn].Versions[0].Document
 }

@@ -28,12 +28,11 @@ func (s *Service) ResolvePrincipals(p *Policy) (map[string]string, error) {
 			if err != nil || a.Service != "iam" || a.Account != s.account || pp.kind != oneARN && pp.kind != oneRole {
 				continue
 			}
-			kind := User
+			cl := users
 			if pp.kind == oneRole {
-				kind = RoleSession
+				cl = roles
 			}
-			name := a.Resource[strings.LastIndexByte(a.Resource, '/')+1:]
-			e := s.find(kind, name)
+			e := x.find(cl, lastPart(a.Resource))
 			if e == nil || e.arn != pp.value {
 				return nil, c.refuse(invalidPrincipal("AWS", pp.value), "")
 			}
@@ -62,12 +61,17 @@ func (p *Policy) Pinned(ids map[string]string) *Policy {
 	return &Policy{name: p.name, doc: &doc}
 }
 
-// Shown returns a policy's text as AWS shows it: with the bare unique id in place of an ARN whose user or role is gone.
+// Shown returns a policy's text as AWS shows it: with the bare unique id in place of an ARN whose user or role is gone, and
+// with the new ARN of one that was renamed.
 func (s *Service) Shown(text string, ids map[string]string) string {
 	x := s.index.Load()
 	for arn, id := range ids {
-		if x.byID[id] == nil {
-			text = strings.ReplaceAll(text, `"`+arn+`"`, `"`+id+`"`)
+		now := id
+		if e := x.byID[id]; e != nil {
+			now = e.arn
+		}
+		if now != arn {
+			text = strings.ReplaceAll(text, `"`+arn+`"`, `"`+now+`"`)
 		}
 	}
 	return text

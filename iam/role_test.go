@@ -126,19 +126,37 @@ func TestRoleRefusals(t *testing.T) {
 	}
 }
 
-func TestQuotaOfRoles(t *testing.T) {
-	s, _, _ := newService(t)
-	f := func(name, code string) {
-		t.Helper()
-		_, err := s.create(t.Context(), RoleSession, record{Name: name, Path: "/", ID: newID("AROA", 17), Trust: functionTrust}, 2)
-		if fault.Code(err) != code {
-			t.Errorf("%s: %v, want code %q", name, err, code)
-		}
+func TestQuotas(t *testing.T) {
+	s, err := New(t.Context(), Config{State: &memory{}, Account: account, Key: [32]byte{1}, Quotas: Quotas{Users: 2, Groups: 2, Roles: 2, Policies: 2}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	f("one", "")
-	f("two", "")
-	f("three", "LimitExceeded")
-	f("ONE", "EntityAlreadyExists")
+	ctx, root := t.Context(), s.Root()
+	for class, create := range map[string]func(name string) error{
+		"Users":  func(n string) error { _, err := s.CreateUser(ctx, root, NewUser{Name: n}); return err },
+		"Groups": func(n string) error { _, err := s.CreateGroup(ctx, root, n, ""); return err },
+		"Roles": func(n string) error {
+			_, err := s.CreateRole(ctx, root, NewRole{Name: n, Trust: functionTrust})
+			return err
+		},
+		"Policies": func(n string) error {
+			_, err := s.CreatePolicy(ctx, root, NewPolicy{Name: n, Document: allowIdentity})
+			return err
+		},
+	} {
+		f := func(name, code string) {
+			t.Helper()
+			if err := create(name); fault.Code(err) != code {
+				t.Errorf("%s: %s: %v, want code %q", class, name, err, code)
+			} else if code == "LimitExceeded" && err.Error() != "LimitExceeded: Cannot exceed quota for "+class+"PerAccount: 2" {
+				t.Errorf("%s: %v", class, err)
+			}
+		}
+		f("one", "")
+		f("two", "")
+		f("three", "LimitExceeded")
+		f("ONE", "EntityAlreadyExists")
+	}
 }
 
 func TestListRoles(t *testing.T) {
@@ -190,9 +208,14 @@ func TestOperationsAskFirst(t *testing.T) {
 		"iam:DeleteUserPolicy": func(ctx context.Context, c Caller, n string) error { return s.DeleteUserPolicy(ctx, c, n, "p") },
 		"iam:AttachUserPolicy": func(ctx context.Context, c Caller, n string) error { return s.AttachUserPolicy(ctx, c, n, "x") },
 		"iam:DetachUserPolicy": func(ctx context.Context, c Caller, n string) error { return s.DetachUserPolicy(ctx, c, n, "x") },
-		"iam:CreateAccessKey":  func(ctx context.Context, c Caller, n string) error { return drop(s.CreateAccessKey(ctx, c, n)) },
-		"iam:DeleteAccessKey":  func(ctx context.Context, c Caller, n string) error { return s.DeleteAccessKey(ctx, c, n, "x") },
-		"iam:CreateUser":       func(ctx context.Context, c Caller, n string) error { return drop(s.CreateUser(ctx, c, n, "/d/")) },
+		"iam:CreateAccessKey": func(ctx context.Context, c Caller, n string) error {
+			_, _, err := s.CreateAccessKey(ctx, c, n)
+			return err
+		},
+		"iam:DeleteAccessKey": func(ctx context.Context, c Caller, n string) error { return s.DeleteAccessKey(ctx, c, n, "x") },
+		"iam:CreateUser": func(ctx context.Context, c Caller, n string) error {
+			return drop(s.CreateUser(ctx, c, NewUser{Name: n, Path: "/d/"}))
+		},
 		"iam:CreateRole": func(ctx context.Context, c Caller, n string) error {
 			return drop(s.CreateRole(ctx, c, NewRole{Name: n, Path: "/d/", Trust: "x"}))
 		},
@@ -302,7 +325,7 @@ func TestRolesInPoliciesArePinned(t *testing.T) {
 		if want := strings.Replace(trust, old.ARN, old.ID, 1); err != nil || r.Trust != want {
 			t.Errorf("%s: trust is shown as %s, want %s", name, r.Trust, want)
 		}
-		e := s.find(RoleSession, "target")
+		e := s.find(roles, "target")
 		d := Decide(Request{Principal: again.Principal, Action: "sts:AssumeRole", Resources: []string{e.arn}}, Policies{Resource: []*Policy{e.trust}})
 		if d.Allowed {
 			t.Errorf("%s: the role made anew is trusted", name)
@@ -330,7 +353,7 @@ func TestUnreadableStoredPolicyDenies(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := openService(t, spoilt, clk)
-		worker := Caller{Principal: s.sessionPrincipal(s.find(RoleSession, "worker"), "fn")}
+		worker := Caller{Principal: s.sessionPrincipal(s.find(roles, "worker"), "fn")}
 		err = s.Authorize(t.Context(), worker, Ask{Action: "s3:GetObject", Resources: []string{testObject}})
 		_, assumeErr := s.AssumeForService(t.Context(), r.ARN, []string{"lambda.amazonaws.com"}, "fn", time.Hour)
 		if (err == nil) == assumable {
@@ -420,11 +443,11 @@ func TestConcurrentChanges(t *testing.T) {
 func TestChangeOfARoleMadeAnewIsRefused(t *testing.T) {
 	s, _, _ := newService(t)
 	makeRole(t, s, "worker", "")
-	old := s.find(RoleSession, "worker")
+	old := s.find(roles, "worker")
 	if err := s.DeleteRole(t.Context(), s.Root(), "worker"); err != nil {
 		t.Fatal(err)
 	}
-	nothing := func(*record) error { return nil }
+	nothing := func(*index, *record) error { return nil }
 	wantCode(t, s.update(t.Context(), old, nothing), "NoSuchEntity")
 	makeRole(t, s, "worker", "")
 	wantCode(t, s.update(t.Context(), old, nothing), "ConcurrentModification")

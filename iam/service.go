@@ -24,6 +24,8 @@ type Config struct {
 	Now func() time.Time
 	// Key seals the secrets that are kept in State. It must not be zero, and must stay the same for the life of State.
 	Key [32]byte
+	// Quotas are how many users, groups, roles and policies there may be; the zero value means AWS's defaults.
+	Quotas Quotas
 	// Log hears of stored policies that cannot be read; nil is silence.
 	Log *slog.Logger
 }
@@ -37,7 +39,8 @@ type Service struct {
 	now     func() time.Time
 	log     *slog.Logger
 	seal    cipher.AEAD
-	managed map[string]*Policy // by ARN; never written to after New
+	quotas  Quotas
+	managed map[string]*entity // AWS's own policies by ARN; never written to after New
 	parsed  policyCache
 
 	// turn is held by the one change that is under way: read, commit, then the index. Waiting for it honours ctx.
@@ -57,7 +60,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Key == [32]byte{} {
 		return nil, errors.New("iam: Config.Key is zero")
 	}
-	s := &Service{state: cfg.State, account: cfg.Account, now: cfg.Now, log: cfg.Log, turn: make(chan struct{}, 1)}
+	s := &Service{state: cfg.State, account: cfg.Account, now: cfg.Now, log: cfg.Log, quotas: cfg.Quotas, turn: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -68,7 +71,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if s.seal, err = newAEAD(cfg.Key[:]); err != nil {
 		return nil, fmt.Errorf("iam: %w", err)
 	}
-	if s.managed, err = compileManaged(); err != nil {
+	if err := s.loadManaged(); err != nil {
 		return nil, fmt.Errorf("iam: %w", err)
 	}
 	if err := s.load(ctx); err != nil {
@@ -99,25 +102,39 @@ func (s *Service) Explain(ctx context.Context, c Caller, a Ask) (Decision, error
 	if d, ok := narrowed(&c, a); !ok {
 		return d, nil
 	}
-	r := Request{Principal: c.Principal, Action: a.Action, Resources: a.Resources}
-	p := Policies{Resource: a.Policies}
+	r, p, ok := s.assemble(&c, a)
+	if !ok {
+		return refused(IdentityPolicy), nil
+	}
+	return Decide(r, p), nil
+}
+
+// assemble puts together what Decide needs. ok is false for a principal of another account and for one that is gone.
+func (s *Service) assemble(c *Caller, a Ask) (r Request, p Policies, ok bool) {
+	r = Request{Principal: c.Principal, Action: a.Action, Resources: a.Resources}
+	p.Resource = a.Policies
 	switch c.Principal.Kind {
 	case Root, User, RoleSession:
 		if c.Principal.Account != s.account {
-			return refused(IdentityPolicy), nil // one account an installation: docs/decisions.md
+			return r, p, false // one account an installation: docs/decisions.md
 		}
 	}
-	switch c.Principal.Kind {
-	case User, RoleSession:
+	x := s.index.Load()
+	r.Context = s.context(c, a.Context, s.now())
+	if k := c.Principal.Kind; k == User || k == RoleSession {
 		// By its unique id: who was deleted and made anew under the same name is another.
-		e := s.index.Load().byID[entityID(c.Principal.ID)]
-		if e == nil || e.kind != c.Principal.Kind {
-			return refused(IdentityPolicy), nil
+		e := x.byID[entityID(c.Principal.ID)]
+		if e == nil || e.class.kind != k {
+			return r, p, false
 		}
-		p.Identity = e.identity
+		p.Identity, p.Boundary = e.identity, e.boundary
+		r.Context.principalTags(e.Tags)
 	}
-	r.Context = s.context(&c, a.Context, s.now())
-	return Decide(r, p), nil
+	if c.Session != nil {
+		p.Session = s.sessionPolicies(x, c.Session)
+		r.Context.principalTags(c.Session.Tags) // these win: IAM User Guide, "Pass session tags in AWS STS"
+	}
+	return r, p, true
 }
 
 // entityID returns the user's or role's own id out of a principal's: AROA... of AROA...:session.
@@ -132,6 +149,9 @@ func narrowed(c *Caller, a Ask) (Decision, bool) {
 	if c.Session == nil {
 		return Decision{}, true
 	}
+	if c.ofSessionToken() && identityAction(a.Action) && !openToSessionToken[strings.ToLower(a.Action)] {
+		return refused(SessionPolicy), false
+	}
 	if b := c.Session.Bound; b != nil && !b.covers(a) {
 		return refused(SessionPolicy), false
 	}
@@ -143,6 +163,16 @@ func narrowed(c *Caller, a Ask) (Decision, bool) {
 		}
 	}
 	return Decision{}, true
+}
+
+// openToSessionToken are the only identity actions of GetSessionToken's credentials, as long as there is no MFA. It is
+// never written to. STS API Reference, GetSessionToken, "Permissions".
+var openToSessionToken = map[string]bool{"sts:assumerole": true, "sts:tagsession": true, "sts:setsourceidentity": true, "sts:getcalleridentity": true}
+
+// ofSessionToken reports whether the caller's credentials come from GetSessionToken: a user's or root's own session.
+func (c *Caller) ofSessionToken() bool {
+	k := c.Principal.Kind
+	return (k == User || k == Root) && c.Session != nil && !c.Session.Issued.IsZero()
 }
 
 // covers reports whether the bound names the action and, exactly, one of the resource's names.

@@ -101,7 +101,7 @@ func assume(t testing.TB, s *Service, r Role) (Credentials, Caller) {
 func makeUser(t testing.TB, s *Service, name, policy string) (Credentials, Caller) {
 	t.Helper()
 	ctx := context.Background()
-	if _, err := s.CreateUser(ctx, s.Root(), name, ""); err != nil {
+	if _, err := s.CreateUser(ctx, s.Root(), NewUser{Name: name}); err != nil {
 		t.Fatal(err)
 	}
 	if policy != "" {
@@ -109,7 +109,7 @@ func makeUser(t testing.TB, s *Service, name, policy string) (Credentials, Calle
 			t.Fatal(err)
 		}
 	}
-	k, err := s.CreateAccessKey(ctx, s.Root(), name)
+	k, _, err := s.CreateAccessKey(ctx, s.Root(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

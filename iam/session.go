@@ -33,7 +33,7 @@ func (s *Service) Lookup(ctx context.Context, accessKeyID, sessionToken string) 
 	x := s.index.Load()
 	k := x.keys[accessKeyID]
 	if sessionToken == "" {
-		if k == nil {
+		if !k.active() {
 			return "", Caller{}, unknownKey(accessKeyID)
 		}
 		p, ok := s.owner(x, k)
@@ -46,16 +46,14 @@ func (s *Service) Lookup(ctx context.Context, accessKeyID, sessionToken string) 
 	if err != nil {
 		return "", Caller{}, badToken()
 	}
-	if !s.now().Before(claims.expires) {
+	if !s.now().Before(claims.Expires) {
 		return "", Caller{}, expiredToken()
 	}
 	p, ok := s.principal(x, &claims)
 	if !ok {
 		return "", Caller{}, badToken()
 	}
-	return secret, Caller{Principal: p, AccessKeyID: accessKeyID, Session: &Session{
-		Issued: claims.issued, Expires: claims.expires, Via: claims.via, Bound: claims.bound, Parent: claims.parent,
-	}}, nil
+	return secret, Caller{Principal: p, AccessKeyID: accessKeyID, Session: &claims.Session}, nil
 }
 
 // owner returns the principal that a long-term key belongs to.
@@ -68,7 +66,7 @@ func (s *Service) owner(x *index, k *accessKey) (Principal, bool) {
 
 func (s *Service) user(x *index, id string) (Principal, bool) {
 	e := x.byID[id]
-	if e == nil || e.kind != User {
+	if e == nil || e.class != users {
 		return Principal{}, false
 	}
 	return Principal{Kind: User, Account: s.account, ARN: e.arn, ID: e.ID, Name: e.Name}, true
@@ -76,7 +74,7 @@ func (s *Service) user(x *index, id string) (Principal, bool) {
 
 // principal returns who a token speaks for, if that one still exists, and the key that the token was minted from too.
 func (s *Service) principal(x *index, c *claims) (Principal, bool) {
-	if c.parent != "" && x.keys[c.parent] == nil {
+	if c.Parent != "" && !x.keys[c.Parent].active() {
 		return Principal{}, false
 	}
 	switch c.kind {
@@ -86,7 +84,7 @@ func (s *Service) principal(x *index, c *claims) (Principal, bool) {
 		return s.user(x, c.id)
 	case RoleSession:
 		e := x.byID[c.id]
-		if e == nil || e.kind != RoleSession {
+		if e == nil || e.class != roles {
 			return Principal{}, false
 		}
 		return s.sessionPrincipal(e, c.session), true
@@ -118,13 +116,13 @@ func (s *Service) AssumeForService(ctx context.Context, roleARN string, services
 		return Credentials{}, fault.New("AccessDenied", "No service asks to assume %s", roleARN)
 	}
 	now := s.now()
-	e := s.find(RoleSession, roleARN[strings.LastIndexByte(roleARN, '/')+1:])
+	e := s.find(roles, lastPart(roleARN))
 	for _, service := range services {
 		if e == nil || e.arn != roleARN || !s.trusts(e, service, sessionName, now) {
 			return Credentials{}, fault.New("AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", service, roleARN)
 		}
 	}
-	return s.mint(ctx, claims{kind: RoleSession, id: e.ID, session: sessionName, issued: now, expires: now.Add(life)})
+	return s.mint(ctx, claims{kind: RoleSession, id: e.ID, session: sessionName, Session: Session{Issued: now, Expires: now.Add(life)}})
 }
 
 // trusts reports whether the role's trust policy lets the service assume it.
@@ -154,7 +152,7 @@ func (s *Service) mint(ctx context.Context, c claims) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	c.issued, c.expires = c.issued.UTC().Truncate(time.Millisecond), c.expires.UTC().Truncate(time.Millisecond)
+	c.Issued, c.Expires = c.Issued.UTC().Truncate(time.Millisecond), c.Expires.UTC().Truncate(time.Millisecond)
 	return k.mint(c)
 }
 
@@ -164,6 +162,15 @@ func (s *Service) mint(ctx context.Context, c claims) (Credentials, error) {
 // the caller's own, and absent for long-term keys, so that revoking the caller's sessions ends these too. Nobody cannot be
 // forwarded: AccessDenied. IAM User Guide, "Forward access sessions".
 func (s *Service) Forward(ctx context.Context, c Caller, via string, b Bound, life time.Duration) (Credentials, error) {
+	return s.forward(ctx, c, via, &b, life)
+}
+
+// ForwardUnbound is Forward without a bound of its own, for a service that acts for its user in whatever way: CloudFormation.
+func (s *Service) ForwardUnbound(ctx context.Context, c Caller, via string, life time.Duration) (Credentials, error) {
+	return s.forward(ctx, c, via, nil, life)
+}
+
+func (s *Service) forward(ctx context.Context, c Caller, via string, b *Bound, life time.Duration) (Credentials, error) {
 	if err := checkLife(life); err != nil {
 		return Credentials{}, err
 	}
@@ -171,7 +178,8 @@ func (s *Service) Forward(ctx context.Context, c Caller, via string, b Bound, li
 		return Credentials{}, invalid("", "via", "name a service")
 	}
 	now := s.now()
-	cl := claims{kind: c.Principal.Kind, id: entityID(c.Principal.ID), parent: c.AccessKeyID, via: []string{via}, expires: now.Add(life), bound: &b}
+	cl := claims{kind: c.Principal.Kind, id: entityID(c.Principal.ID)}
+	cl.Parent = c.AccessKeyID
 	switch cl.kind {
 	case Anonymous:
 		return Credentials{}, fault.New("AccessDenied", "An anonymous caller has no identity that %s could act with", via)
@@ -183,19 +191,22 @@ func (s *Service) Forward(ctx context.Context, c Caller, via string, b Bound, li
 		}
 		_, cl.session, _ = strings.Cut(c.Principal.ID, ":")
 	}
+	end := now.Add(life)
 	if o := c.Session; o != nil {
 		if !now.Before(o.Expires) {
 			return Credentials{}, expiredToken()
 		}
-		if o.Expires.Before(cl.expires) {
-			cl.expires = o.Expires
+		if o.Expires.Before(end) {
+			end = o.Expires
 		}
-		cl.issued, cl.parent = o.Issued, o.Parent
-		cl.via = append(slices.Clone(o.Via), via)
-		if o.Bound != nil {
-			cl.bound = o.Bound.within(b)
+		cl.Session = *o
+		if o.Bound != nil && b != nil {
+			b = o.Bound.within(*b)
+		} else if b == nil {
+			b = o.Bound
 		}
 	}
+	cl.Expires, cl.Bound, cl.Via = end, b, append(slices.Clone(cl.Via), via)
 	return s.mint(ctx, cl)
 }
 

@@ -16,11 +16,14 @@ import (
 // with version, master key id and the access key id as associated data. It says who acts, never what is allowed: policies
 // are read when a decision is made.
 const (
-	tokenVersion = 1
+	tokenVersion = 2
 	tokenHead    = 1 + 4
 	nonceSize    = 12
 	maxToken     = 16 << 10 // characters
-	maxClaims    = 8 << 10  // bytes; a bound of two ARNs with the longest key S3 allows fits four times
+	// Bytes. What was passed to AssumeRole is at most half, so that a bound of two ARNs with the longest key that S3 allows
+	// always fits beside it.
+	maxClaims = 8 << 10
+	maxPassed = 4 << 10
 )
 
 // claims are what a token says.
@@ -28,11 +31,7 @@ type claims struct {
 	kind    Kind
 	id      string // the user's or role's unique id, the account's for root, a service's name
 	session string // the role session's name
-	parent  string // the long-term access key that it was minted from; it dies with that key
-	issued  time.Time
-	expires time.Time
-	via     []string
-	bound   *Bound
+	Session
 }
 
 var errToken = errors.New("bad token")
@@ -55,7 +54,7 @@ func (k *masterKey) mint(c claims) (Credentials, error) {
 	}
 	out = k.aead.Seal(out, nonce, plain, associated(out[:tokenHead], id))
 	return Credentials{
-		AccessKeyID: id, SecretAccessKey: secret, SessionToken: base64.RawURLEncoding.EncodeToString(out), Expires: c.expires,
+		AccessKeyID: id, SecretAccessKey: secret, SessionToken: base64.RawURLEncoding.EncodeToString(out), Expires: c.Expires,
 	}, nil
 }
 
@@ -90,21 +89,35 @@ func (r *keyring) open(accessKeyID, token string) (c claims, secret string, err 
 }
 
 // encode writes the claims: kind, then the times in milliseconds since 1970 (issued 0 for none), then texts, each with
-// its length before it, and lists, each with its count before it. A bound is a byte 1 and two lists, or a byte 0.
+// its length before it, and lists, each with its count before it. A bound is a byte 1 and two lists, or a byte 0. Tags are
+// a list of keys and values in turn.
 func (c *claims) encode() []byte {
 	b := []byte{byte(c.kind)}
-	b = binary.AppendUvarint(b, millis(c.issued))
-	b = binary.AppendUvarint(b, millis(c.expires))
-	for _, s := range []string{c.id, c.session, c.parent} {
+	b = binary.AppendUvarint(b, millis(c.Issued))
+	b = binary.AppendUvarint(b, millis(c.Expires))
+	for _, s := range []string{c.id, c.session, c.Parent, c.SourceIdentity} {
 		b = appendText(b, s)
 	}
-	b = appendList(b, c.via)
-	if c.bound == nil {
+	b = appendList(b, c.Via)
+	b = c.encodePassed(b)
+	if c.Bound == nil {
 		return append(b, 0)
 	}
 	b = append(b, 1)
-	b = appendList(b, c.bound.Actions)
-	return appendList(b, c.bound.Resources)
+	b = appendList(b, c.Bound.Actions)
+	return appendList(b, c.Bound.Resources)
+}
+
+// encodePassed writes what whoever began the session passed: session policies and tags.
+func (c *claims) encodePassed(b []byte) []byte {
+	b = appendText(b, c.Policy)
+	b = appendList(b, c.PolicyARNs)
+	var tags []string
+	for _, t := range c.Tags {
+		tags = append(tags, t.Key, t.Value)
+	}
+	b = appendList(b, tags)
+	return appendList(b, c.Transitive)
 }
 
 func millis(t time.Time) uint64 {
@@ -131,17 +144,23 @@ func decodeClaims(b []byte) (claims, error) {
 	r := claimReader{rest: b}
 	var c claims
 	c.kind = Kind(r.byte())
-	c.issued, c.expires = r.time(), r.time()
-	c.id, c.session, c.parent = r.text(), r.text(), r.text()
-	c.via = r.list()
+	c.Issued, c.Expires = r.time(), r.time()
+	c.id, c.session, c.Parent, c.SourceIdentity = r.text(), r.text(), r.text(), r.text()
+	c.Via = r.list()
+	c.Policy, c.PolicyARNs = r.text(), r.list()
+	tags := r.list()
+	for i := 0; i+1 < len(tags); i += 2 {
+		c.Tags = append(c.Tags, Tag{tags[i], tags[i+1]})
+	}
+	c.Transitive = r.list()
 	switch r.byte() {
 	case 0:
 	case 1:
-		c.bound = &Bound{Actions: r.list(), Resources: r.list()}
+		c.Bound = &Bound{Actions: r.list(), Resources: r.list()}
 	default:
 		r.bad = true
 	}
-	if r.bad || len(r.rest) > 0 || c.expires.IsZero() {
+	if r.bad || len(r.rest) > 0 || len(tags)%2 != 0 || c.Expires.IsZero() {
 		return claims{}, errToken
 	}
 	return c, nil

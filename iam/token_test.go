@@ -114,12 +114,14 @@ func TestMasterKeysRotate(t *testing.T) {
 
 func FuzzClaims(f *testing.F) {
 	for _, c := range []claims{
-		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", issued: testStart, expires: testStart.Add(time.Hour)},
-		{kind: User, id: "AIDAABCDEFGHIJKLMNOPQ", parent: "AKIAABCDEFGHIJKLMNOP", expires: testStart, via: []string{"a", "b"}, bound: &Bound{Actions: []string{"s3:GetObject"}}},
+		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", Session: Session{Issued: testStart, Expires: testStart.Add(time.Hour)}},
+		{kind: User, id: "AIDAABCDEFGHIJKLMNOPQ", Session: Session{Parent: "AKIAABCDEFGHIJKLMNOP", Expires: testStart, Via: []string{"a", "b"}, Bound: &Bound{Actions: []string{"s3:GetObject"}}}},
+		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", Session: Session{Expires: testStart, Policy: allowIdentity, PolicyARNs: []string{"arn:aws:iam::aws:policy/X"},
+			Tags: []Tag{{"team", "a"}}, Transitive: []string{"team"}, SourceIdentity: "bob"}},
 	} {
 		f.Add(c.encode())
 	}
-	f.Add([]byte{3, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
+	f.Add([]byte{3, 0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodeClaims(b)
 		if err != nil {

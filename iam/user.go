@@ -4,94 +4,154 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"glassine/aws/fault"
-)
-
-// IAM User Guide, "IAM and AWS STS quotas".
-const (
-	maxUsers      = 5000
-	maxUserInline = 2048
 )
 
 // UserAccount is a user and its policies.
 type UserAccount struct {
 	Name, ARN, ID, Path string
 	Created             time.Time
+	Boundary            string // the ARN of the permissions boundary, or ""
+	Tags                []Tag
+	Groups              []string          // names, in the order they were joined
 	Inline              map[string]string // documents by policy name
 	Attached            []string          // ARNs of managed policies
 }
 
-func user(e *entity) UserAccount {
-	return UserAccount{Name: e.Name, ARN: e.arn, ID: e.ID, Path: e.Path, Created: e.Created,
-		Inline: maps.Clone(e.Inline), Attached: slices.Clone(e.Attached)}
+// NewUser is what CreateUser makes a user from.
+type NewUser struct {
+	Name     string // 1 to 64 of letters, digits and +=,.@-_
+	Path     string // "" means "/"
+	Boundary string // the ARN of a managed policy, or ""
+	Tags     []Tag  // at most 50
 }
 
-// CreateUser makes a user without any right. A path of "" means "/". Faults: AccessDenied, ValidationError,
-// EntityAlreadyExists, LimitExceeded. IAM API Reference, CreateUser.
-func (s *Service) CreateUser(ctx context.Context, c Caller, name, path string) (UserAccount, error) {
-	if path == "" {
-		path = "/"
+func user(x *index, e *entity) UserAccount {
+	u := UserAccount{
+		Name: e.Name, ARN: e.arn, ID: e.ID, Path: e.Path, Created: e.Created, Boundary: e.Boundary,
+		Tags: slices.Clone(e.Tags), Inline: maps.Clone(e.Inline), Attached: slices.Clone(e.Attached),
 	}
-	if err := checkAll(checkName("userName", name, 64), checkPath(path)); err != nil {
+	for _, id := range e.Groups {
+		if g := x.byID[id]; g != nil {
+			u.Groups = append(u.Groups, g.Name)
+		}
+	}
+	return u
+}
+
+// CreateUser makes a user without any right. Faults: AccessDenied, ValidationError, EntityAlreadyExists, LimitExceeded,
+// NoSuchEntity for the boundary. Tags need iam:TagUser as well. IAM API Reference, CreateUser.
+func (s *Service) CreateUser(ctx context.Context, c Caller, n NewUser) (UserAccount, error) {
+	r := record{Name: n.Name, Path: n.Path, Boundary: n.Boundary, Tags: n.Tags}
+	if err := r.check(users); err != nil {
 		return UserAccount{}, err
 	}
-	if err := s.Authorize(ctx, c, Ask{Action: "iam:CreateUser", Resources: []string{s.entityARN(User, path, name)}}); err != nil {
+	if err := s.askToCreate(ctx, c, users, &r); err != nil {
 		return UserAccount{}, err
 	}
-	e, err := s.create(ctx, User, record{Name: name, Path: path, ID: newID("AIDA", 17), Created: s.now().UTC().Truncate(time.Second)}, maxUsers)
+	e, err := s.create(ctx, users, r)
 	if err != nil {
 		return UserAccount{}, err
 	}
-	return user(e), nil
+	return user(s.index.Load(), e), nil
 }
 
-// GetUser returns the user, or a NoSuchEntity fault. IAM API Reference, GetUser.
+// GetUser returns the user, or a NoSuchEntity fault. No name means the caller's own user, or the root user.
+// IAM API Reference, GetUser.
 func (s *Service) GetUser(ctx context.Context, c Caller, name string) (UserAccount, error) {
-	e, err := s.ask(ctx, c, "iam:GetUser", User, name, nil)
+	if name == "" && c.Principal.Kind == Root {
+		root := s.rootPrincipal()
+		err := s.Authorize(ctx, c, Ask{Action: "iam:GetUser", Resources: []string{root.ARN}})
+		return UserAccount{ARN: root.ARN, ID: root.ID, Path: "/"}, err
+	}
+	name, err := self(c, name)
 	if err != nil {
 		return UserAccount{}, err
 	}
-	return user(e), nil
+	e, err := s.ask(ctx, c, "iam:GetUser", users, name, nil)
+	if err != nil {
+		return UserAccount{}, err
+	}
+	return user(s.index.Load(), e), nil
 }
 
-// DeleteUser removes a user that has no policies and no access keys left: DeleteConflict otherwise.
-// IAM API Reference, DeleteUser.
-func (s *Service) DeleteUser(ctx context.Context, c Caller, name string) error {
-	e, err := s.ask(ctx, c, "iam:DeleteUser", User, name, nil)
+// self returns the caller's own user's name in place of "".
+// IAM API Reference, CreateAccessKey: without a name, the user is who signed.
+func self(c Caller, name string) (string, error) {
+	switch {
+	case name != "":
+		return name, nil
+	case c.Principal.Kind == User:
+		return c.Principal.Name, nil
+	case c.Principal.Kind == Anonymous:
+		return "", fault.New("AccessDenied", "Access Denied")
+	}
+	return "", fault.New("ValidationError", "Must specify userName when calling with non-User credentials")
+}
+
+// ListUsers returns the users whose path begins with pathPrefix ("" means all), by name. IAM API Reference, ListUsers.
+func (s *Service) ListUsers(ctx context.Context, c Caller, pathPrefix string) ([]UserAccount, error) {
+	list, err := s.list(ctx, c, users, pathPrefix)
+	x := s.index.Load()
+	out := make([]UserAccount, len(list))
+	for i, e := range list {
+		out[i] = user(x, e)
+	}
+	return out, err
+}
+
+// UpdateUser gives a user another name or path; "" leaves it. Its keys, groups and policies stay, and policies that name
+// it go on meaning it. IAM API Reference, UpdateUser.
+func (s *Service) UpdateUser(ctx context.Context, c Caller, name, newName, newPath string) error {
+	return s.move(ctx, c, users, name, newName, newPath)
+}
+
+// move renames a user or group. Both the old and the new ARN must be allowed: who may change one path must not move what
+// is in it into another. IAM User Guide, "Rename an IAM user", permissions required.
+func (s *Service) move(ctx context.Context, c Caller, cl *class, name, newName, newPath string) error {
+	e, err := s.ask(ctx, c, cl.action("Update*"), cl, name, nil)
 	if err != nil {
 		return err
 	}
-	return s.delete(ctx, e, func(r *record) error {
-		if len(s.index.Load().keysOf(r.ID)) > 0 {
-			return fault.New("DeleteConflict", "Cannot delete entity, must delete access keys first.")
+	if newName == "" {
+		newName = e.Name
+	}
+	if newPath == "" {
+		newPath = e.Path
+	}
+	if err := checkAll(checkName("new"+cl.title+"Name", newName, cl.name), checkPath(newPath)); err != nil {
+		return err
+	}
+	ask := Ask{Action: cl.action("Update*"), Resources: []string{s.entityARN(cl, newPath, newName)}, Context: e.keys(nil)}
+	if err := s.Authorize(ctx, c, ask); err != nil {
+		return err
+	}
+	return s.update(ctx, e, func(x *index, r *record) error {
+		if o := x.names[cl][strings.ToLower(newName)]; o != nil && o.ID != r.ID {
+			return cl.exists(newName)
 		}
-		return hasNoPolicies(r)
+		r.Name, r.Path = newName, newPath
+		return nil
 	})
 }
 
-// PutUserPolicy adds or replaces an inline policy. IAM API Reference, PutUserPolicy.
-func (s *Service) PutUserPolicy(ctx context.Context, c Caller, user, name, doc string) error {
-	return s.putPolicy(ctx, c, "iam:PutUserPolicy", User, user, name, doc)
-}
-
-// GetUserPolicy returns an inline policy's document, or a NoSuchEntity fault. IAM API Reference, GetUserPolicy.
-func (s *Service) GetUserPolicy(ctx context.Context, c Caller, user, name string) (string, error) {
-	return s.getPolicy(ctx, c, "iam:GetUserPolicy", User, user, name)
-}
-
-// DeleteUserPolicy removes an inline policy. IAM API Reference, DeleteUserPolicy.
-func (s *Service) DeleteUserPolicy(ctx context.Context, c Caller, user, name string) error {
-	return s.deletePolicy(ctx, c, "iam:DeleteUserPolicy", User, user, name)
-}
-
-// AttachUserPolicy attaches a managed policy; twice is once. IAM API Reference, AttachUserPolicy.
-func (s *Service) AttachUserPolicy(ctx context.Context, c Caller, user, policyARN string) error {
-	return s.attach(ctx, c, "iam:AttachUserPolicy", User, user, policyARN)
-}
-
-// DetachUserPolicy removes a managed policy from the user. IAM API Reference, DetachUserPolicy.
-func (s *Service) DetachUserPolicy(ctx context.Context, c Caller, user, policyARN string) error {
-	return s.detach(ctx, c, "iam:DetachUserPolicy", User, user, policyARN)
+// DeleteUser removes a user that has no policies, groups and access keys left: DeleteConflict otherwise.
+// IAM API Reference, DeleteUser.
+func (s *Service) DeleteUser(ctx context.Context, c Caller, name string) error {
+	e, err := s.ask(ctx, c, "iam:DeleteUser", users, name, nil)
+	if err != nil {
+		return err
+	}
+	return s.delete(ctx, e, func(x *index, r *record) error {
+		if len(x.keysOf(r.ID)) > 0 {
+			return fault.New("DeleteConflict", "Cannot delete entity, must delete access keys first.")
+		}
+		if len(r.Groups) > 0 {
+			return fault.New("DeleteConflict", "Cannot delete entity, must remove users from group first.")
+		}
+		return hasNoPolicies(x, r)
+	})
 }

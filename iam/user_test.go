@@ -11,7 +11,7 @@ import (
 func TestUserLife(t *testing.T) {
 	s, m, clk := newService(t)
 	ctx, root := t.Context(), s.Root()
-	u, err := s.CreateUser(ctx, root, "bob", "/d/")
+	u, err := s.CreateUser(ctx, root, NewUser{Name: "bob", Path: "/d/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestUserLife(t *testing.T) {
 	if err := s.AttachUserPolicy(ctx, root, "bob", basicRole); err != nil {
 		t.Fatal(err)
 	}
-	k, err := s.CreateAccessKey(ctx, root, "bob")
+	k, _, err := s.CreateAccessKey(ctx, root, "bob")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +47,14 @@ func TestUserLife(t *testing.T) {
 		}
 	}
 	wantCode(t, s.DeleteUser(ctx, root, "bob"), "DeleteConflict")
-	if _, err := s.CreateAccessKey(ctx, root, "bob"); err != nil {
+	if _, _, err := s.CreateAccessKey(ctx, root, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.CreateAccessKey(ctx, root, "bob")
+	_, _, err = s.CreateAccessKey(ctx, root, "bob")
 	wantCode(t, err, "LimitExceeded")
-	_, err = s.CreateUser(ctx, root, "BOB", "")
+	_, err = s.CreateUser(ctx, root, NewUser{Name: "BOB"})
 	wantCode(t, err, "EntityAlreadyExists")
-	_, err = s.CreateAccessKey(ctx, root, "nosuch")
+	_, _, err = s.CreateAccessKey(ctx, root, "nosuch")
 	wantCode(t, err, "NoSuchEntity")
 	wantCode(t, s.DeleteAccessKey(ctx, root, "bob", "AKIAABCDEFGHIJKLMNOP"), "NoSuchEntity")
 }

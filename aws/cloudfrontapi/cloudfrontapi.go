@@ -6,7 +6,6 @@ package cloudfrontapi
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -64,7 +63,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	caller, sig, body, err := wire.AuthenticateWhole(r, h.lookup, []string{"cloudfront"}, now, maxBody)
 	if err != nil {
-		return queryFault(err)
+		return wire.QueryFault(err)
 	}
 	if sig == nil {
 		return fault.New("MissingAuthenticationToken", "Request is missing Authentication Token")
@@ -87,27 +86,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
 	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
 	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
-}
-
-// queryFault puts the codes that this family of services uses in place of S3's.
-func queryFault(err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	switch f.Code {
-	case "InvalidAccessKeyId", "InvalidToken":
-		return fault.New("InvalidClientTokenId", "The security token included in the request is invalid.")
-	case "ExpiredToken":
-		return fault.New("ExpiredToken", "The security token included in the request is expired").WithStatus(http.StatusForbidden)
-	case "SignatureDoesNotMatch":
-		return fault.New("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
-	case "RequestTimeTooSkewed":
-		return fault.New("SignatureDoesNotMatch", "Signature expired: the request's date is more than 15 minutes from the server's clock.")
-	case "AuthorizationHeaderMalformed", "InvalidRequest":
-		return fault.New("IncompleteSignature", "%s", f.Message)
-	}
-	return err
 }
 
 // route finds the operation. (CloudFront API Reference, "Actions".)

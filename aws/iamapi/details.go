@@ -1,0 +1,91 @@
+package iamapi
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+type inlinePolicy struct{ PolicyName, PolicyDocument string }
+
+func inline(docs map[string]string) list[inlinePolicy] {
+	return listOf(slices.Sorted(maps.Keys(docs)), func(name string) inlinePolicy { return inlinePolicy{name, encoded(docs[name])} })
+}
+
+type userDetail struct {
+	userShape
+	UserPolicyList          list[inlinePolicy]
+	GroupList               list[string]
+	AttachedManagedPolicies list[attachedPolicy]
+}
+
+type groupDetail struct {
+	groupShape
+	GroupPolicyList         list[inlinePolicy]
+	AttachedManagedPolicies list[attachedPolicy]
+}
+
+type roleDetail struct {
+	roleShape
+	InstanceProfileList     list[string]
+	RolePolicyList          list[inlinePolicy]
+	AttachedManagedPolicies list[attachedPolicy]
+}
+
+type policyDetail struct {
+	policyShape
+	PolicyVersionList list[versionShape]
+}
+
+// getAccountAuthorizationDetails pages through all four lists as one.
+// IAM API Reference, GetAccountAuthorizationDetails.
+func getAccountAuthorizationDetails(c *call) (any, error) {
+	filter, err := c.form.Strings("Filter")
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.iam.Details(c.ctx, c.caller)
+	if err != nil {
+		return nil, err
+	}
+	var out struct {
+		UserDetailList  list[userDetail]
+		GroupDetailList list[groupDetail]
+		RoleDetailList  list[roleDetail]
+		Policies        list[policyDetail]
+		paging
+	}
+	var entries []entry
+	add := func(kind, key string, f func()) {
+		if len(filter) == 0 || slices.Contains(filter, kind) {
+			entries = append(entries, entry{kind + "/" + key, f})
+		}
+	}
+	for _, g := range d.Groups {
+		add("Group", g.Name, func() {
+			out.GroupDetailList.Member = append(out.GroupDetailList.Member, groupDetail{group(g), inline(g.Inline), listOf(g.Attached, attached)})
+		})
+	}
+	for _, r := range d.Roles {
+		add("Role", r.Name, func() {
+			out.RoleDetailList.Member = append(out.RoleDetailList.Member, roleDetail{role(r, true), list[string]{}, inline(r.Inline), listOf(r.Attached, attached)})
+		})
+	}
+	for _, u := range d.Users {
+		add("User", u.Name, func() {
+			out.UserDetailList.Member = append(out.UserDetailList.Member, userDetail{user(u, true), inline(u.Inline), list[string]{u.Groups}, listOf(u.Attached, attached)})
+		})
+	}
+	for _, p := range d.Policies {
+		kind := "LocalManagedPolicy"
+		if p.AWS {
+			kind = "AWSManagedPolicy"
+		}
+		add(kind, p.Name, func() {
+			out.Policies.Member = append(out.Policies.Member, policyDetail{policy(p.ManagedPolicy, true), listOf(p.Versions, policyVersion)})
+		})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	out.paging, err = pageEntries(c, entries)
+	return out, err
+}
