@@ -26,6 +26,7 @@ const dataVersion = 1
 //	root-credentials.json  the root access key, for glassine env
 //	ca.pem, ca-key.pem     the local certificate authority
 //	state.db               control-plane records
+//	audit.log              control operations and denials, one JSON line each
 //	objects/               the store
 type dataDir struct {
 	path string

@@ -30,6 +30,7 @@ import (
 	"glassine/s3"
 	"glassine/state"
 	"glassine/store/disk"
+	"glassine/telemetry"
 	"glassine/transform"
 )
 
@@ -81,6 +82,7 @@ type System struct {
 	data      *dataDir
 	ca        *certificateAuthority
 	local     *inProcess
+	audit     *auditor
 	servers   []server
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
@@ -155,7 +157,13 @@ func (s *System) open(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, objects.Close)
 
-	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log}); err != nil {
+	trail, err := telemetry.OpenAudit(filepath.Join(cfg.Data, "audit.log"), 0, 0)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, trail.Close)
+	s.audit = &auditor{log: trail, now: cfg.Now, err: cfg.Log}
+	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log, Observe: s.audit.observe}); err != nil {
 		return err
 	}
 	if err := s.ensureRoot(ctx); err != nil {
@@ -302,7 +310,7 @@ func (s *System) awsHandler() http.Handler {
 	identity := &iamapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
-	return s.logRequests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.logRequests(s.audit.requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch service := wire.ServiceOf(r); service {
 		case wire.ServiceS3:
 			s3.ServeHTTP(w, r)
@@ -317,7 +325,7 @@ func (s *System) awsHandler() http.Handler {
 		default:
 			wire.WriteUnsupported(w, r, service, s.cfg.Log)
 		}
-	}))
+	})))
 }
 
 // Addresses are where the listeners are.

@@ -57,12 +57,17 @@ func TestGroupsGiveTheirUsersTheirPolicies(t *testing.T) {
 	allowed("the group denies no more", true)
 	must(t, s.DeleteGroupPolicy(ctx, root, "Lectors", "p"), s.AttachGroupPolicy(ctx, root, "Lectors", adminRole))
 	allowed("by a managed policy of the group", true)
+	own, err := s.CreatePolicy(ctx, root, NewPolicy{Name: "own", Document: allowOther})
+	must(t, err, s.DetachGroupPolicy(ctx, root, "Lectors", adminRole), s.AttachGroupPolicy(ctx, root, "Lectors", own.ARN))
+	allowed("by another policy of the group", false)
+	must(t, second(s.CreatePolicyVersion(ctx, root, own.ARN, allowIdentity, true)))
+	allowed("by that policy's new version", true)
 	wantCode(t, s.DeleteGroup(ctx, root, "Lectors"), "DeleteConflict")
 	must(t, s.RemoveUserFromGroup(ctx, root, "Lectors", "robert"))
 	allowed("out of the group", false)
 	wantCode(t, s.RemoveUserFromGroup(ctx, root, "Lectors", "robert"), "NoSuchEntity")
 	wantCode(t, s.DeleteGroup(ctx, root, "Lectors"), "DeleteConflict") // its policy
-	must(t, s.DetachGroupPolicy(ctx, root, "Lectors", adminRole), s.DeleteGroup(ctx, root, "Lectors"))
+	must(t, s.DetachGroupPolicy(ctx, root, "Lectors", own.ARN), s.DeleteGroup(ctx, root, "Lectors"))
 	if list, err := s.ListGroups(ctx, root, ""); err != nil || len(list) != 1 || list[0].Name != "others" {
 		t.Errorf("ListGroups gave %+v, %v", list, err)
 	}
@@ -166,4 +171,12 @@ func TestInactiveKeys(t *testing.T) {
 	if got, err := s.AccessKeyUser(ctx, root, k.AccessKeyID); err != nil || got.User != "bob" {
 		t.Errorf("AccessKeyUser gave %+v, %v", got, err)
 	}
+}
+
+// A principal whose kind is not that of who has its id is nobody.
+func TestPrincipalOfAnotherKindIsRefused(t *testing.T) {
+	s, _, _ := newService(t)
+	_, bob := makeUser(t, s, "bob", allowIdentity)
+	bob.Principal.Kind = RoleSession
+	wantCode(t, s.Authorize(t.Context(), bob, Ask{Action: "s3:GetObject", Resources: []string{testObject}}), "AccessDenied")
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Quotas Quotas
 	// Log hears of stored policies that cannot be read; nil is silence.
 	Log *slog.Logger
+	// Observe is told of every decision that Authorize makes, on the asking goroutine; nil is nobody. It must be quick.
+	Observe func(ctx context.Context, c Caller, a Ask, d Decision)
 }
 
 // Service holds one account's identities and answers who calls and what they may do. All methods are safe for many
@@ -40,6 +42,7 @@ type Service struct {
 	log     *slog.Logger
 	seal    cipher.AEAD
 	quotas  Quotas
+	observe func(context.Context, Caller, Ask, Decision) // may be nil
 	managed map[string]*entity // AWS's own policies by ARN; never written to after New
 	parsed  policyCache
 
@@ -60,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Key == [32]byte{} {
 		return nil, errors.New("iam: Config.Key is zero")
 	}
-	s := &Service{state: cfg.State, account: cfg.Account, now: cfg.Now, log: cfg.Log, quotas: cfg.Quotas, turn: make(chan struct{}, 1)}
+	s := &Service{state: cfg.State, account: cfg.Account, now: cfg.Now, log: cfg.Log, quotas: cfg.Quotas, observe: cfg.Observe, turn: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -89,6 +92,9 @@ func (s *Service) Authorize(ctx context.Context, c Caller, a Ask) error {
 	d, err := s.Explain(ctx, c, a)
 	if err != nil {
 		return err
+	}
+	if s.observe != nil {
+		s.observe(ctx, c, a, d)
 	}
 	if d.Allowed {
 		return nil
