@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,13 @@ func TestActionOfEachOperation(t *testing.T) {
 		action, resource string
 		do               func(r *rig, c iam.Caller) error
 	}{
-		{"lambda:GetFunction", functionARN, func(r *rig, c iam.Caller) error { _, err := r.GetFunction(ctx, c, "clean"); return err }},
+		{"lambda:GetFunction", functionARN, func(r *rig, c iam.Caller) error {
+			f, err := r.GetFunction(ctx, c, "clean")
+			if f.Policy != "" || f.PolicyIDs != nil {
+				return errors.New("GetFunction shows the policy")
+			}
+			return err
+		}},
 		{"lambda:UpdateFunctionCode", functionARN, func(r *rig, c iam.Caller) error {
 			_, err := r.UpdateFunctionCode(ctx, c, "clean", "glassine://other")
 			return err

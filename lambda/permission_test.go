@@ -144,6 +144,9 @@ func TestRemadeRoleGetsNothingFromAnOldPermission(t *testing.T) {
 	first := r.caller(t, "viewer", "")
 	add("first")
 	invoke(first, "clean", "")
+	if err := r.AddPermission(ctx, r.root, "clean", Permission{StatementID: "other", Action: "lambda:InvokeFunction", AWS: roleARN}); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.iam.DeleteRole(ctx, r.root, "viewer"); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func TestRemadeRoleGetsNothingFromAnOldPermission(t *testing.T) {
 	invoke(second, "clean:1", "")
 	invoke(second, "clean", "AccessDenied")
 	doc, err := r.GetPolicy(ctx, r.root, "clean")
-	if err != nil || strings.Count(doc, "role/viewer") != 1 || strings.Count(doc, `"AROA`) != 1 {
+	if err != nil || strings.Count(doc, "role/viewer") != 1 || strings.Count(doc, `"AROA`) != 1 || !strings.Contains(doc, roleARN) {
 		t.Errorf("GetPolicy = %s, %v, want the id of who is gone and the ARN of who is there", doc, err)
 	}
 }

@@ -102,7 +102,7 @@ func (s *Service) Create(ctx context.Context, c iam.Caller, name string, cfg Con
 // check validates a configuration. (S3 Control API, CreateAccessPointForObjectLambda; the model's patterns.)
 func (s *Service) check(ap AccessPoint) error {
 	cfg := ap.Configuration
-	if _, ok := s.cfg.S3.Supporting(cfg.SupportingAccessPoint); !ok {
+	if supporting, ok := s.cfg.S3.Supporting(cfg.SupportingAccessPoint); !ok || supporting.Region != ap.Region {
 		return fault.New("InvalidRequest", "The supporting access point %q does not exist in this account and region.", cfg.SupportingAccessPoint)
 	}
 	for _, f := range cfg.AllowedFeatures {

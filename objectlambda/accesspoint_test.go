@@ -41,6 +41,9 @@ func TestCreateChecksTheConfiguration(t *testing.T) {
 			c.Transformations[0].Function = "arn:aws:lambda:us-west-2:999999999999:function:clean"
 		}, "InvalidRequest"},
 		{"ARN of no function", "point-10", func(c *Configuration) { c.Transformations[0].Function = pointARN }, "InvalidRequest"},
+		{"function's name under another service", "point-16", func(c *Configuration) {
+			c.Transformations[0].Function = "arn:aws:s3:us-west-2:" + account + ":function:clean"
+		}, "InvalidRequest"},
 		{"no transformation", "point-11", func(c *Configuration) { c.Transformations = nil }, "InvalidRequest"},
 		{"no action", "point-12", func(c *Configuration) { c.Transformations[0].Actions = nil }, "InvalidRequest"},
 		{"unknown action", "point-13", func(c *Configuration) { c.Transformations[0].Actions = []string{"PutObject"} }, "InvalidRequest"},

@@ -29,12 +29,21 @@ func TestEventIsAWSs(t *testing.T) {
 		{"session of a role", session, `{"accessKeyId":"ASIA1","accountId":"` + account + `","arn":"` + session.Principal.ARN + `","principalId":"AROA1:me",
 			"sessionContext":{"attributes":{"creationDate":"Wed Mar 10 23:41:52 UTC 2021","mfaAuthenticated":"false"},
 			"sessionIssuer":{"accountId":"` + account + `","arn":"` + session.Principal.RoleARN + `","principalId":"AROA1","type":"Role","userName":"Admin"}},"type":"AssumedRole"}`},
-		{"user", iam.Caller{Principal: iam.Principal{Kind: iam.User, Account: account, Name: "x", ID: "AIDA1", ARN: "arn:aws:iam::" + account + ":user/x"}, AccessKeyID: "AKIA1"},
-			`{"accessKeyId":"AKIA1","accountId":"` + account + `","arn":"arn:aws:iam::` + account + `:user/x","principalId":"AIDA1","type":"IAMUser","userName":"x"}`},
-		{"root", iam.Caller{Principal: iam.Principal{Kind: iam.Root, Account: account, ID: account, ARN: "arn:aws:iam::" + account + ":root"}},
-			`{"accountId":"` + account + `","arn":"arn:aws:iam::` + account + `:root","principalId":"` + account + `","type":"Root"}`},
-		{"service", iam.Caller{Principal: iam.Principal{Kind: iam.ServicePrincipal, Service: "cloudfront.amazonaws.com"}},
-			`{"accountId":"` + account + `","invokedBy":"cloudfront.amazonaws.com","principalId":"cloudfront.amazonaws.com","type":"AWSService"}`},
+		{
+			"user",
+			iam.Caller{Principal: iam.Principal{Kind: iam.User, Account: account, Name: "x", ID: "AIDA1", ARN: "arn:aws:iam::" + account + ":user/x"}, AccessKeyID: "AKIA1"},
+			`{"accessKeyId":"AKIA1","accountId":"` + account + `","arn":"arn:aws:iam::` + account + `:user/x","principalId":"AIDA1","type":"IAMUser","userName":"x"}`,
+		},
+		{
+			"root",
+			iam.Caller{Principal: iam.Principal{Kind: iam.Root, Account: account, ID: account, ARN: "arn:aws:iam::" + account + ":root"}},
+			`{"accountId":"` + account + `","arn":"arn:aws:iam::` + account + `:root","principalId":"` + account + `","type":"Root"}`,
+		},
+		{
+			"service",
+			iam.Caller{Principal: iam.Principal{Kind: iam.ServicePrincipal, Service: "cloudfront.amazonaws.com"}},
+			`{"accountId":"` + account + `","invokedBy":"cloudfront.amazonaws.com","principalId":"cloudfront.amazonaws.com","type":"AWSService"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &Service{cfg: Config{Now: time.Now}}
@@ -105,8 +114,13 @@ func TestUserURL(t *testing.T) {
 
 func TestUserHeaders(t *testing.T) {
 	got := userHeaders([]Header{
-		{"SuperSecretToken", "a"}, {"Accept", "x"}, {"AUTHORIZATION", "b"}, {"x-amz-date", "c"}, {"X-Amz-Security-Token", "d"},
-		{"accept", "y"}, {"X-Amz-Signature", "kept"},
+		{"SuperSecretToken", "a"},
+		{"Accept", "x"},
+		{"AUTHORIZATION", "b"},
+		{"x-amz-date", "c"},
+		{"X-Amz-Security-Token", "d"},
+		{"accept", "y"},
+		{"X-Amz-Signature", "kept"},
 	})
 	want := map[string]string{"SuperSecretToken": "a", "Accept": "x,y", "X-Amz-Signature": "kept"}
 	if len(got) != len(want) {

@@ -41,7 +41,7 @@ func TestRefusalsBeforeTheFunctionRuns(t *testing.T) {
 			if err := r.PutPolicy(t.Context(), r.iam.Root(), "photos", doc); err != nil {
 				t.Fatal(err)
 			}
-			q.Caller = iam.Caller{Context: iam.Context{"aws:sourceip": {"192.0.2.1"}}}
+			q.Caller, q.Range = iam.Caller{Context: iam.Context{"aws:sourceip": {"192.0.2.1"}}}, true
 		}, "AccessDenied"},
 		{"a Deny in the access point's policy", func(t *testing.T, r *rig, _ *Request) {
 			if err := r.PutPolicy(t.Context(), r.iam.Root(), "photos", grant("Deny", "viewer", "s3-object-lambda:GetObject", olapARN)); err != nil {

@@ -43,6 +43,7 @@ type rig struct {
 	s3             *s3.Service
 	function       *invoker
 	viewer, writer iam.Caller
+	deciding       func() // called within each decision of iam; nil is nothing
 }
 
 func newRig(t testing.TB) *rig {
@@ -51,7 +52,7 @@ func newRig(t testing.TB) *rig {
 	r := &rig{function: &invoker{}}
 	records := &state.Memory{}
 	var err error
-	if r.iam, err = iam.New(ctx, iam.Config{State: records, Account: account, Key: [32]byte{1}}); err != nil {
+	if r.iam, err = iam.New(ctx, iam.Config{State: records, Account: account, Key: [32]byte{1}, Now: r.now}); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
@@ -76,9 +77,16 @@ func newRig(t testing.TB) *rig {
 	if _, err := r.Create(ctx, root, "photos", configuration()); err != nil {
 		t.Fatal(err)
 	}
-	r.viewer = r.role(t, "viewer", `"s3-object-lambda:GetObject","s3:GetObject","s3:ListBucket"`)
+	r.viewer = r.role(t, "viewer", `"s3-object-lambda:GetObject","s3:GetObject","s3:PutObject","s3:ListBucket"`)
 	r.writer = r.role(t, "writer", `"s3-object-lambda:WriteGetObjectResponse"`)
 	return r
+}
+
+func (r *rig) now() time.Time {
+	if r.deciding != nil {
+		r.deciding()
+	}
+	return time.Now()
 }
 
 func configuration() Configuration {

@@ -127,11 +127,15 @@ func TestContentOfAWrite(t *testing.T) {
 	}
 }
 
+// All of them have passed the checks when the first one answers.
 func TestOneOfManyWritersWins(t *testing.T) {
 	r := newRig(t)
 	defer r.Close()
 	var won atomic.Int32
 	got, err := r.ask(t, func(e event) {
+		var deciding sync.WaitGroup
+		deciding.Add(20)
+		r.deciding = func() { deciding.Done(); deciding.Wait() }
 		var writers sync.WaitGroup
 		for range 20 {
 			writers.Go(func() {
@@ -145,6 +149,7 @@ func TestOneOfManyWritersWins(t *testing.T) {
 			})
 		}
 		writers.Wait()
+		r.deciding = nil
 	})
 	if err != nil || got != "clean" || won.Load() != 1 {
 		t.Errorf("GetObject = %q, %v with %d writers told that they answered, want one", got, err, won.Load())
@@ -167,6 +172,31 @@ func TestWriteMeetsTheFunctionsEnd(t *testing.T) {
 		if (written == nil) != (err == nil) || err == nil && got != "clean" || err != nil && !fault.Is(err, "LambdaResponseNotReceived") {
 			t.Fatalf("writer read %v, caller read %q, %v", written, got, err)
 		}
+	}
+}
+
+func TestUsedTokenIsToldFromMissingPermission(t *testing.T) {
+	r := newRig(t)
+	defer r.Close()
+	_, err := r.ask(t, func(e event) {
+		body := &hanging{text: "begin", aborted: make(chan struct{})}
+		answered := make(chan error)
+		go func() {
+			w := answerOf(e, "")
+			w.Answer.Length, w.Answer.Body = -1, body
+			answered <- r.WriteGetObjectResponse(context.Background(), r.writer, w)
+		}()
+		for code := "AccessDenied"; code == "AccessDenied"; { // until the other has claimed
+			err := r.WriteGetObjectResponse(t.Context(), r.viewer, answerOf(e, "x"))
+			if code = fault.Code(err); code != "AccessDenied" && code != "ValidationError" {
+				t.Errorf("WriteGetObjectResponse = %v", err)
+			}
+		}
+		body.abort()
+		<-answered
+	})
+	if err == nil {
+		t.Error("GetObject = nil, want the broken answer's error")
 	}
 }
 
@@ -296,17 +326,23 @@ func TestWriterWhoLeavesAbortsTheAnswer(t *testing.T) {
 	})
 }
 
-func FuzzOpenToken(f *testing.F) {
-	s := &Service{tokenKey: [32]byte{7}}
-	real, id := s.newToken()
-	f.Add(real)
-	f.Add(real + "\n")
-	f.Add(real[:len(real)-1] + "_")
-	f.Add("")
-	f.Fuzz(func(t *testing.T, token string) {
-		got, ok := s.openToken(token)
-		if ok != (token == real) || ok && got != id {
-			t.Errorf("openToken(%q) = %x, %t; the only token made is %q", token, got, ok, real)
+func TestAtEndIsNotRunningAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		ran := false
+		callOff := atEnd(ctx, func() {
+			time.Sleep(time.Second)
+			ran = true
+		})
+		<-ctx.Done()
+		synctest.Wait()
+		callOff()
+		if !ran || time.Since(began) != 2*time.Second {
+			t.Errorf("called off after %s while the function ran: %t", time.Since(began), !ran)
 		}
+		callOff = atEnd(t.Context(), func() { t.Error("called although it was called off") })
+		callOff()
 	})
 }
