@@ -212,8 +212,10 @@ func TestRoleChaining(t *testing.T) {
 	must(t, err)
 	next, err := s.CreateRole(ctx, root, NewRole{Name: "next", Trust: trusting(`{"AWS":"`+first.ARN+`"}`, all, `{"StringEquals":{"aws:PrincipalTag/team":"a","aws:SourceIdentity":"bob"}}`), MaxSessionDuration: 12 * time.Hour})
 	must(t, err, s.PutRolePolicy(ctx, root, "next", "p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:PrincipalTag/team}"}}`))
-	start := AssumeRole{RoleARN: first.ARN, SessionName: "one", Duration: 12 * time.Hour, SourceIdentity: "bob",
-		Tags: []Tag{{"team", "a"}, {"own", "x"}}, Transitive: []string{"Team"}}
+	start := AssumeRole{
+		RoleARN: first.ARN, SessionName: "one", Duration: 12 * time.Hour, SourceIdentity: "bob",
+		Tags: []Tag{{"team", "a"}, {"own", "x"}}, Transitive: []string{"Team"},
+	}
 	one := become(t, s, bob, start)
 	if !one.Session.Expires.Equal(clk.now().Add(12 * time.Hour)) {
 		t.Errorf("the first session ends %v", one.Session.Expires)

@@ -159,8 +159,10 @@ func TestConditionsAreAllNeeded(t *testing.T) {
 }
 
 func TestConditionVariables(t *testing.T) {
-	ctx := Context{"aws:username": {"bob"}, "s3:prefix": {"home/bob/x"}, "aws:principalarn": {"arn:aws:iam::111122223333:role/r"},
-		"aws:sourcearn": {"arn:aws:iam::111122223333:role/r"}, "aws:flag": {"TRUE"}, "aws:same": {"Bob"}}
+	ctx := Context{
+		"aws:username": {"bob"}, "s3:prefix": {"home/bob/x"}, "aws:principalarn": {"arn:aws:iam::111122223333:role/r"},
+		"aws:sourcearn": {"arn:aws:iam::111122223333:role/r"}, "aws:flag": {"TRUE"}, "aws:same": {"Bob"},
+	}
 	for _, c := range []struct {
 		block string
 		want  bool

@@ -194,8 +194,10 @@ func (c *compiler) conditions(s *statement, given map[string]*node) error {
 
 func (c *compiler) condition(operator string, m *member) (condition, error) {
 	if prefix, name, ok := strings.Cut(m.name, ":"); !ok || prefix == "" || name == "" {
-		return condition{}, c.refuse(texts{identity: "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
-			resource: "Policy has an invalid condition key"}, "condition key %q has no prefix", m.name)
+		return condition{}, c.refuse(texts{
+			identity: "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+			resource: "Policy has an invalid condition key",
+		}, "condition key %q has no prefix", m.name)
 	}
 	values, ok := m.value.texts(true)
 	if !ok {

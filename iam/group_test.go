@@ -95,8 +95,10 @@ func TestGroupRefusals(t *testing.T) {
 		"group's name too long":  {second(s.CreateGroup(ctx, root, strings.Repeat("g", 129), "")), "ValidationError"},
 		"a group's longer limit": {s.PutGroupPolicy(ctx, root, "more", "p", strings.Replace(allowIdentity, "s3:GetObject", "s3:"+strings.Repeat("x", 4900), 1)), ""},
 		"over that limit":        {s.PutGroupPolicy(ctx, root, "more", "q", strings.Replace(allowIdentity, "s3:GetObject", "s3:"+strings.Repeat("x", 400), 1)), "LimitExceeded"},
-		"group as a principal": {second(s.CreateRole(ctx, root, NewRole{Name: "r", Trust: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:group/more"},"Action":"sts:AssumeRole"}}`})),
-			"MalformedPolicyDocument"},
+		"group as a principal": {
+			second(s.CreateRole(ctx, root, NewRole{Name: "r", Trust: `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:group/more"},"Action":"sts:AssumeRole"}}`})),
+			"MalformedPolicyDocument",
+		},
 	} {
 		if fault.Code(c.err) != c.code {
 			t.Errorf("%s: %v, want code %q", name, c.err, c.code)

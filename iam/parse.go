@@ -74,8 +74,10 @@ func (c *compiler) document(doc []byte) error {
 		switch {
 		case m.name == "Version":
 			if m.value.kind != textNode || m.value.text != "2012-10-17" && m.value.text != "2008-10-17" {
-				return c.refuse(texts{"Policy document must be version 2012-10-17 or greater.",
-					"The policy must contain a valid version string", "The policy must contain a valid version string"}, "")
+				return c.refuse(texts{
+					"Policy document must be version 2012-10-17 or greater.",
+					"The policy must contain a valid version string", "The policy must contain a valid version string",
+				}, "")
 			}
 			c.doc.variables = m.value.text == "2012-10-17"
 		case m.name == "Id" && c.kind != IdentityPolicy:
@@ -113,8 +115,10 @@ func (c *compiler) statements(n *node) error {
 			return err
 		}
 		if s.sid != "" && sids[s.sid] {
-			return c.refuse(texts{"Statement IDs (SID) in a single policy must be unique.", "The Statement Ids in the policy are not unique",
-				"The Statement Ids in the policy are not unique"}, "")
+			return c.refuse(texts{
+				"Statement IDs (SID) in a single policy must be unique.", "The Statement Ids in the policy are not unique",
+				"The Statement Ids in the policy are not unique",
+			}, "")
 		}
 		sids[s.sid] = true
 		c.doc.statements = append(c.doc.statements, s)

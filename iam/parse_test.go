@@ -185,7 +185,8 @@ func FuzzParse(f *testing.F) {
 		doc := e.Versions[0].Document
 		f.Add(doc)
 	}
-	for _, doc := range []string{edgePolicy, functionTrust, accessPointPolicy, objectLambdaPolicy, enforceTLS,
+	for _, doc := range []string{
+		edgePolicy, functionTrust, accessPointPolicy, objectLambdaPolicy, enforceTLS,
 		`{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotPrincipal":{"AWS":["111122223333"]},"NotAction":"s3:*","NotResource":"arn:aws:s3:::${aws:username, 'x'}/*","Condition":{"ForAllValues:StringLikeIfExists":{"aws:TagKeys":["a*",1,true]}}}}`,
 	} {
 		f.Add(doc)

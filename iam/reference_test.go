@@ -34,8 +34,10 @@ const (
 
 func sessionOf(roleARN, session string) Principal {
 	name := roleARN[strings.LastIndexByte(roleARN, '/')+1:]
-	return Principal{Kind: RoleSession, Account: account, Name: name, RoleARN: roleARN, ID: "AROAABCDEFGHIJKLMNOPQ:" + session,
-		ARN: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session}
+	return Principal{
+		Kind: RoleSession, Account: account, Name: name, RoleARN: roleARN, ID: "AROAABCDEFGHIJKLMNOPQ:" + session,
+		ARN: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
+	}
 }
 
 // Every hop of a request through the reference solution, with the roles' own policies. The access point's and Object

@@ -27,8 +27,10 @@ func TestRoleLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/d/worker", ID: r.ID, Path: "/d/", Description: "does work",
-		Trust: functionTrust, Created: testStart, MaxSessionDuration: time.Hour}
+	want := Role{
+		Name: "worker", ARN: "arn:aws:iam::111122223333:role/d/worker", ID: r.ID, Path: "/d/", Description: "does work",
+		Trust: functionTrust, Created: testStart, MaxSessionDuration: time.Hour,
+	}
 	if !reflect.DeepEqual(r, want) || !isUniqueID(r.ID) {
 		t.Errorf("created %+v, want %+v", r, want)
 	}

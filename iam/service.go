@@ -43,7 +43,7 @@ type Service struct {
 	seal    cipher.AEAD
 	quotas  Quotas
 	observe func(context.Context, Caller, Ask, Decision) // may be nil
-	managed map[string]*entity // AWS's own policies by ARN; never written to after New
+	managed map[string]*entity                           // AWS's own policies by ARN; never written to after New
 	parsed  policyCache
 
 	// turn is held by the one change that is under way: read, commit, then the index. Waiting for it honours ctx.

@@ -170,22 +170,44 @@ func TestAuthorizeMessages(t *testing.T) {
 		ask  Ask
 		want string
 	}{
-		{"no identity policy", worker, Ask{Action: "logs:PutLogEvents", Resources: []string{"arn:x"}},
-			"User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: logs:PutLogEvents on resource: arn:x because no identity-based policy allows the logs:PutLogEvents action"},
-		{"S3 quotes the resource", worker, Ask{Action: "s3:GetObject", Resources: []string{testObject}},
-			`User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:GetObject action`},
-		{"denied by identity", bob, Ask{Action: "iam:GetUser", Resources: []string{"arn:y"}},
-			"User: arn:aws:iam::111122223333:user/bob is not authorized to perform: iam:GetUser on resource: arn:y with an explicit deny in an identity-based policy"},
-		{"root denied by resource", s.Root(), Ask{Action: "lambda:InvokeFunction", Resources: []string{"arn:z"}, Policies: []*Policy{deny}},
-			"User: arn:aws:iam::111122223333:root is not authorized to perform: lambda:InvokeFunction on resource: arn:z with an explicit deny in a resource-based policy"},
-		{"no resource", worker, Ask{Action: "lambda:ListFunctions"},
-			"User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: lambda:ListFunctions on resource: * because no identity-based policy allows the lambda:ListFunctions action"},
-		{"outside of the bound", bound, Ask{Action: "s3:GetObject", Resources: []string{testObject}},
-			`User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k" because no session policy allows the s3:GetObject action`},
+		{
+			"no identity policy", worker,
+			Ask{Action: "logs:PutLogEvents", Resources: []string{"arn:x"}},
+			"User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: logs:PutLogEvents on resource: arn:x because no identity-based policy allows the logs:PutLogEvents action",
+		},
+		{
+			"S3 quotes the resource", worker,
+			Ask{Action: "s3:GetObject", Resources: []string{testObject}},
+			`User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:GetObject action`,
+		},
+		{
+			"denied by identity", bob,
+			Ask{Action: "iam:GetUser", Resources: []string{"arn:y"}},
+			"User: arn:aws:iam::111122223333:user/bob is not authorized to perform: iam:GetUser on resource: arn:y with an explicit deny in an identity-based policy",
+		},
+		{
+			"root denied by resource", s.Root(),
+			Ask{Action: "lambda:InvokeFunction", Resources: []string{"arn:z"}, Policies: []*Policy{deny}},
+			"User: arn:aws:iam::111122223333:root is not authorized to perform: lambda:InvokeFunction on resource: arn:z with an explicit deny in a resource-based policy",
+		},
+		{
+			"no resource", worker,
+			Ask{Action: "lambda:ListFunctions"},
+			"User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: lambda:ListFunctions on resource: * because no identity-based policy allows the lambda:ListFunctions action",
+		},
+		{
+			"outside of the bound", bound,
+			Ask{Action: "s3:GetObject", Resources: []string{testObject}},
+			`User: arn:aws:sts::111122223333:assumed-role/worker/fn is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k" because no session policy allows the s3:GetObject action`,
+		},
 		{"nobody learns nothing", Caller{}, Ask{Action: "s3:GetObject", Resources: []string{testObject}}, "Access Denied"},
 		{"a service learns nothing of S3", Caller{Principal: testService}, Ask{Action: "s3:GetObject", Resources: []string{testObject}}, "Access Denied"},
-		{"a service elsewhere", Caller{Principal: testService}, Ask{Action: "lambda:InvokeFunction", Resources: []string{"arn:z"}},
-			"User: cloudfront.amazonaws.com is not authorized to perform: lambda:InvokeFunction on resource: arn:z because no resource-based policy allows the lambda:InvokeFunction action"},
+		{
+			"a service elsewhere",
+			Caller{Principal: testService},
+			Ask{Action: "lambda:InvokeFunction", Resources: []string{"arn:z"}},
+			"User: cloudfront.amazonaws.com is not authorized to perform: lambda:InvokeFunction on resource: arn:z because no resource-based policy allows the lambda:InvokeFunction action",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := s.Authorize(t.Context(), c.who, c.ask)
@@ -202,7 +224,9 @@ func TestAnotherAccountIsRefused(t *testing.T) {
 	for _, p := range []Principal{
 		{Kind: Root, Account: "444455556666", ARN: "arn:aws:iam::444455556666:root", ID: "444455556666"},
 		{Kind: User, Account: "444455556666", ARN: "arn:aws:iam::444455556666:user/u", ID: "AIDAABCDEFGHIJKLMNOPQ"},
-		{Kind: Root}, {Kind: User}, {Kind: RoleSession},
+		{Kind: Root},
+		{Kind: User},
+		{Kind: RoleSession},
 	} {
 		err := s.Authorize(t.Context(), Caller{Principal: p}, Ask{Action: "s3:GetObject", Resources: []string{testObject}, Policies: []*Policy{open}})
 		wantCode(t, err, "AccessDenied")
@@ -215,8 +239,10 @@ func TestContextOfACaller(t *testing.T) {
 	_, worker := assume(t, s, makeRole(t, s, "worker", ""))
 	forward := worker
 	forward.Session = &Session{Issued: testStart, Expires: testStart.Add(time.Minute), Via: []string{"a.amazonaws.com", "b.amazonaws.com"}}
-	front := Context{"aws:sourceip": {"192.0.2.1"}, "aws:securetransport": {"true"}, "aws:sourcearn": {"arn:forged"},
-		"aws:principalarn": {"arn:forged"}, "aws:username": {"forged"}, "aws:currenttime": {"forged"}, "aws:calledvia": {"forged"}, "aws:multifactorauthpresent": {"true"}}
+	front := Context{
+		"aws:sourceip": {"192.0.2.1"}, "aws:securetransport": {"true"}, "aws:sourcearn": {"arn:forged"},
+		"aws:principalarn": {"arn:forged"}, "aws:username": {"forged"}, "aws:currenttime": {"forged"}, "aws:calledvia": {"forged"}, "aws:multifactorauthpresent": {"true"},
+	}
 	f := func(name string, c Caller, want map[string]string) {
 		t.Helper()
 		got := s.context(&c, Context{"S3:Prefix": {"p"}}, testStart)

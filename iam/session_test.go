@@ -19,8 +19,10 @@ func TestSessionOfAService(t *testing.T) {
 	if len(c.AccessKeyID) != 20 || !strings.HasPrefix(c.AccessKeyID, "ASIA") || len(c.SecretAccessKey) != 40 || strings.ContainsAny(c.SessionToken, "+/=%") {
 		t.Errorf("credentials have the wrong form: id %d, secret %d", len(c.AccessKeyID), len(c.SecretAccessKey))
 	}
-	want := Caller{AccessKeyID: c.AccessKeyID, Session: &Session{Issued: testStart, Expires: testStart.Add(time.Hour)},
-		Principal: Principal{Kind: RoleSession, Account: account, Name: "worker", RoleARN: r.ARN, ID: r.ID + ":fn", ARN: "arn:aws:sts::111122223333:assumed-role/worker/fn"}}
+	want := Caller{
+		AccessKeyID: c.AccessKeyID, Session: &Session{Issued: testStart, Expires: testStart.Add(time.Hour)},
+		Principal: Principal{Kind: RoleSession, Account: account, Name: "worker", RoleARN: r.ARN, ID: r.ID + ":fn", ARN: "arn:aws:sts::111122223333:assumed-role/worker/fn"},
+	}
 	if !reflect.DeepEqual(who, want) {
 		t.Errorf("caller is\n%+v, want\n%+v", who, want)
 	}

@@ -78,8 +78,10 @@ func TestSimulatePrincipal(t *testing.T) {
 	}
 	f("a group", Simulation{Principal: "arn:aws:iam::111122223333:group/g", Actions: []string{"lambda:InvokeFunction", "s3:GetObject"}}, "lambda:InvokeFunction * allowed; s3:GetObject * implicit")
 	makeRole(t, s, "worker", allowIdentity)
-	f("a role", Simulation{Principal: "arn:aws:iam::111122223333:role/worker", Actions: []string{"s3:GetObject"}, Resources: []string{testObject},
-		ResourcePolicy: bucketPolicy("Deny", `{"AWS":"arn:aws:iam::111122223333:role/worker"}`)}, "s3:GetObject "+testObject+" explicit")
+	f("a role", Simulation{
+		Principal: "arn:aws:iam::111122223333:role/worker", Actions: []string{"s3:GetObject"}, Resources: []string{testObject},
+		ResourcePolicy: bucketPolicy("Deny", `{"AWS":"arn:aws:iam::111122223333:role/worker"}`),
+	}, "s3:GetObject "+testObject+" explicit")
 }
 
 func TestSimulationRefusals(t *testing.T) {

@@ -116,8 +116,10 @@ func FuzzClaims(f *testing.F) {
 	for _, c := range []claims{
 		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", Session: Session{Issued: testStart, Expires: testStart.Add(time.Hour)}},
 		{kind: User, id: "AIDAABCDEFGHIJKLMNOPQ", Session: Session{Parent: "AKIAABCDEFGHIJKLMNOP", Expires: testStart, Via: []string{"a", "b"}, Bound: &Bound{Actions: []string{"s3:GetObject"}}}},
-		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", Session: Session{Expires: testStart, Policy: allowIdentity, PolicyARNs: []string{"arn:aws:iam::aws:policy/X"},
-			Tags: []Tag{{"team", "a"}}, Transitive: []string{"team"}, SourceIdentity: "bob"}},
+		{kind: RoleSession, id: "AROAABCDEFGHIJKLMNOPQ", session: "fn", Session: Session{
+			Expires: testStart, Policy: allowIdentity, PolicyARNs: []string{"arn:aws:iam::aws:policy/X"},
+			Tags: []Tag{{"team", "a"}}, Transitive: []string{"team"}, SourceIdentity: "bob",
+		}},
 	} {
 		f.Add(c.encode())
 	}

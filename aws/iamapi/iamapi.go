@@ -7,6 +7,7 @@ package iamapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -84,7 +85,7 @@ func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.K
 
 // withStatus gives the code that is IAM's alone its status. IAM API Reference, "Errors" of each action.
 func withStatus(err error) error {
-	if f, ok := err.(*fault.Error); ok && f.Code == "ConcurrentModification" {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == "ConcurrentModification" {
 		return f.WithStatus(http.StatusConflict)
 	}
 	return err

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -137,8 +138,8 @@ func TestQueryFault(t *testing.T) {
 		{"malformed", fault.New("AuthorizationHeaderMalformed", "malformed"), "IncompleteSignature", 400, "malformed"},
 		{"anything else", fault.New("NoSuchEntity", "x"), "NoSuchEntity", 404, "x"},
 	} {
-		f := QueryFault(c.err).(*fault.Error)
-		if f.Code != c.code || !strings.Contains(f.Message, c.message) || Status(f) != c.status {
+		f, ok := errors.AsType[*fault.Error](QueryFault(c.err))
+		if !ok || f.Code != c.code || !strings.Contains(f.Message, c.message) || Status(f) != c.status {
 			t.Errorf("%s: %v %d, want %s %d %s", c.name, f, Status(f), c.code, c.status, c.message)
 		}
 	}
