@@ -44,8 +44,13 @@ func ListFrom(c Cursor, opt ListOptions) (Page, error) {
 	return page, nil
 }
 
+// seeker is what Cursor and EntryCursor have in common.
+type seeker interface {
+	Seek(from string) (key string, ok bool)
+}
+
 // begin moves c to the first key that may be on the page.
-func (o ListOptions) begin(c Cursor) (key string, ok bool) {
+func (o ListOptions) begin(c seeker) (key string, ok bool) {
 	if o.After == "" || o.After < o.Prefix {
 		return c.Seek(o.Prefix)
 	}
@@ -69,7 +74,7 @@ func (o ListOptions) rollUp(key string) string {
 
 // seekPast moves c to the first key after all that begin with prefix. The least string greater than those is prefix
 // with its last byte raised by one, without the 0xFF bytes that cannot be raised.
-func seekPast(c Cursor, prefix string) (key string, ok bool) {
+func seekPast(c seeker, prefix string) (key string, ok bool) {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xFF {
 			return c.Seek(prefix[:i] + string([]byte{prefix[i] + 1}))

@@ -1,8 +1,9 @@
 // Package store declares where object bytes live: the Store interface and its types.
 //
-// A Store keeps bytes and their metadata, and nothing else: who may read what, access points, Block Public Access and
-// encryption are package s3's. Implementations are store/memory and store/disk; every one passes store/storetest. What
-// they all decide alike is here for them to call: Range.Resolve, PutOptions.Check, CheckName and ListFrom.
+// A Store keeps bytes and what is known of them, and nothing else: who may read what, access points, Block Public Access
+// and whether a bucket has versions or encryption are package s3's. Implementations are store/memory and store/disk;
+// every one passes store/storetest. What they all decide alike is here for them to call: Range.Resolve,
+// PutOptions.Check, CheckName, ListFrom, ListEntries, Assemble and the checksums.
 package store
 
 import (
@@ -20,6 +21,8 @@ var (
 	ErrFull         = errors.New("no space left in the store")
 	ErrName         = errors.New("not a bucket and a key of 1 to 1024 bytes")
 	ErrClosed       = errors.New("store is closed")
+	ErrNoKey        = errors.New("the store has no master key to encrypt with")
+	ErrCorrupt      = errors.New("stored bytes are damaged")
 )
 
 // Store keeps objects by bucket and key. A key is 1 to 1024 opaque bytes and never a path: "k" and "k/child", "a//b",
@@ -42,22 +45,70 @@ type Store interface {
 	Get(ctx context.Context, bucket, key string, opt GetOptions) (*Object, error)
 	// Head returns what is known of the object without opening it, or ErrNotFound.
 	Head(ctx context.Context, bucket, key string) (Info, error)
-	// Delete removes the object; durably, as with Put. An absent key is not an error.
+	// Delete is DeleteVersion with no options: it removes the object of a bucket without versions.
 	Delete(ctx context.Context, bucket, key string) error
-	// List returns a page of a bucket's objects in the byte order of their keys.
+	// List returns a page of a bucket's current objects in the byte order of their keys. Delete markers and the objects
+	// under them are not on it.
 	List(ctx context.Context, bucket string, opt ListOptions) (Page, error)
+	// Copy stores what src names under another key, or with other metadata under the same one, as Put would store it.
+	// opt alone says what headers, metadata and tags the copy has. The bytes are shared where that can be.
+	// A copy of a multipart object keeps its parts and its ETag.
+	Copy(ctx context.Context, src Source, bucket, key string, opt PutOptions) (Info, error)
+	// SetTags replaces the tags of a version and nothing else; nil removes them. versionID is as in GetOptions.
+	SetTags(ctx context.Context, bucket, key, versionID string, tags map[string]string) (Info, error)
+
+	// HeadVersion is Head of a version; versionID is as in GetOptions.
+	HeadVersion(ctx context.Context, bucket, key, versionID string) (Info, error)
+	// DeleteVersion removes the object, or one version of it for good, or puts a delete marker over it: see
+	// DeleteOptions. Durably, as with Put. What is not there is no error.
+	DeleteVersion(ctx context.Context, bucket, key string, opt DeleteOptions) (Deleted, error)
+	// ListVersions returns a page of a bucket's versions and delete markers: keys ascending, and of a key the newest first.
+	ListVersions(ctx context.Context, bucket string, opt EntryOptions) (VersionPage, error)
+
+	// CreateUpload begins a multipart upload. It is durable, as are the parts.
+	CreateUpload(ctx context.Context, bucket, key string, opt UploadOptions) (Upload, error)
+	// PutPart stores body as a part of the upload, replacing the part of that number. It treats body as Put does.
+	// ErrNoUpload, ErrPartNumber.
+	PutPart(ctx context.Context, up UploadID, number int, body io.Reader, opt PartOptions) (Part, error)
+	// CopyPart stores a range of an object as a part; r nil is all of it. The bytes are shared where that can be.
+	CopyPart(ctx context.Context, src Source, r *Range, up UploadID, number int, opt PartOptions) (Part, error)
+	// ListParts returns up to most of the upload's parts whose numbers are greater than after, ascending; most 0 and less
+	// mean 1000. ErrNoUpload.
+	ListParts(ctx context.Context, up UploadID, after, most int) (PartPage, error)
+	// ListUploads returns a page of a bucket's uploads under way: keys ascending, and of a key the oldest first.
+	ListUploads(ctx context.Context, bucket string, opt EntryOptions) (UploadPage, error)
+	// CompleteUpload publishes the object that the named parts make, and drops the others; as Put publishes, at once and
+	// durably. Of a part Number and ETag are looked at, and Checksum.Value unless it is empty. No bytes are copied.
+	// ErrNoUpload, ErrInvalidPart, ErrPartOrder, ErrPartTooSmall. Called again after it succeeded, it returns the same
+	// object as long as that is the key's newest version.
+	CompleteUpload(ctx context.Context, up UploadID, parts []Part, opt CompleteOptions) (Info, error)
+	// AbortUpload drops the upload and its parts. A PutPart that is under way stores nothing. ErrNoUpload.
+	AbortUpload(ctx context.Context, up UploadID) error
+
 	// Close releases the store. Calls under way are finished or fail with ErrClosed, as later ones do.
 	Close() error
 }
 
-// Info describes an object.
+// Info describes an object: one version of a key.
 type Info struct {
 	Key      string
 	Size     int64     // bytes
-	ETag     string    // hex MD5 of the body, without quotes
+	ETag     string    // without quotes: hex MD5 of the body; of a multipart object see Assemble
 	Modified time.Time // UTC, when the object was published; whole seconds
 	Headers  Headers
 	Metadata map[string]string // user metadata: x-amz-meta-NAME under NAME in lower case; the caller's own, may be nil
+	Tags     map[string]string // the caller's own, may be nil
+
+	// VersionID is never empty: an object that was stored without versions has the id NullVersion.
+	VersionID    string
+	DeleteMarker bool // ListVersions alone shows markers; all but Key, Modified, VersionID and Latest is then empty
+	Latest       bool // the version is its key's newest; ListVersions alone sets it
+
+	Checksum  Checksum // over the whole body
+	Encrypted bool     // PutOptions.Encrypt was set, and the bytes are encrypted wherever they are at rest
+
+	PartCount int    // 0 unless the object is a multipart object
+	Parts     []Part // ascending, PartCount of them; nil in listings, and in what Put, Copy and SetTags return
 }
 
 // Headers are the standard headers that are kept with an object and returned as given; empty means not set.
@@ -69,6 +120,16 @@ type Headers struct {
 type PutOptions struct {
 	Headers  Headers
 	Metadata map[string]string
+	Tags     map[string]string
+	Version  Versioning // what becomes of the key's other versions
+	Encrypt  bool       // SSE-S3: encrypt at rest, under a data key of the object's own; ErrNoKey
+	// ChecksumAlgorithm is what Info.Checksum is computed with; "" means CRC64NVME, as on S3. Copy keeps the checksum of its
+	// source when it is "".
+	ChecksumAlgorithm string
+	// Accept, unless nil, is called after the whole body was read and before the object is published, with what will be
+	// published but for VersionID and Modified. Its error is returned, wrapped, and nothing is published: the place to
+	// compare Content-MD5 and x-amz-checksum-* without hashing the body twice.
+	Accept func(Info) error
 	// IfNoneMatch "*" refuses with ErrPrecondition when the key holds an object. IfMatch is an ETag (no quotes): another
 	// current ETag, or none, refuses. Both are decided together with the publication, atomically: so the body was read
 	// by then. Amazon S3 User Guide, "How to prevent object overwrites with conditional writes".
@@ -95,9 +156,13 @@ func CheckName(bucket, key string) error {
 	return nil
 }
 
-// GetOptions says what part of an object to open; its zero value opens it whole.
+// GetOptions says what part of an object to open; its zero value opens the current object whole.
 type GetOptions struct {
 	Range *Range
+	// VersionID "" is the current version: when that is a delete marker, the error is a *MarkerError that is an
+	// ErrNotFound. Another id is that version, NullVersion the one stored without versions: ErrNoVersion, and for a marker
+	// a *MarkerError that is no ErrNotFound.
+	VersionID string
 }
 
 // Range is one byte range as in HTTP (RFC 9110, section 14.1.2): Start to End inclusive; End -1 is to the end; Start -1

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,6 +44,7 @@ func benchmarkPut(b *testing.B, size, workers int) {
 		return
 	}
 	b.SetParallelism(workers) // times GOMAXPROCS
+	b.ResetTimer()            // making the store takes long
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			key := fmt.Sprintf("key-%d", n.Add(1)%200)
@@ -137,3 +139,120 @@ func benchmarkList(b *testing.B, opt store.ListOptions) {
 
 func BenchmarkListPageOf100k(b *testing.B)     { benchmarkList(b, store.ListOptions{}) }
 func BenchmarkListRolledUpOf100k(b *testing.B) { benchmarkList(b, store.ListOptions{Delimiter: "/"}) }
+
+func benchmarkGet(b *testing.B, size int, encrypt bool) {
+	s := openFast(b, b.TempDir(), Options{Keys: [][32]byte{{1}}})
+	if _, err := s.Put(b.Context(), "b", "k", bytes.NewReader(make([]byte, size)), store.PutOptions{Encrypt: encrypt}); err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, size)
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		o, err := s.Get(b.Context(), "b", "k", store.GetOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(o.Body, buf); err != nil {
+			b.Fatal(err)
+		}
+		o.Body.Close()
+	}
+}
+
+func BenchmarkGet5MB(b *testing.B)            { benchmarkGet(b, 5_000_000, false) }
+func BenchmarkGetEncrypted100KB(b *testing.B) { benchmarkGet(b, 100_000, true) }
+func BenchmarkGetEncrypted5MB(b *testing.B)   { benchmarkGet(b, 5_000_000, true) }
+
+func BenchmarkPutEncrypted5MB(b *testing.B) {
+	s, err := Open(b.TempDir(), Options{Keys: [][32]byte{{1}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer shut(b, s)
+	body := make([]byte, 5_000_000)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Put(b.Context(), "b", "k", bytes.NewReader(body), store.PutOptions{Encrypt: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCopy5MB(b *testing.B) {
+	s := openAt(b, b.TempDir())
+	if _, err := s.Put(b.Context(), "b", "k", bytes.NewReader(make([]byte, 5_000_000)), store.PutOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Copy(b.Context(), store.Source{Bucket: "b", Key: "k"}, "b", "copy", store.PutOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// uploadOf makes an upload with n parts that all have the bytes of one blob, and returns it with the parts.
+func uploadOf(b *testing.B, s *Store, n int) (store.UploadID, []store.Part) {
+	b.Helper()
+	u, err := s.createUpload(b.Context(), "b", "k", store.UploadOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	one, err := s.PutPart(b.Context(), u.UploadID, 1, bytes.NewReader(make([]byte, store.MinPartSize)), store.PartOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	parts := []store.Part{one}
+	err = s.index.db.Update(func(tx *bbolt.Tx) error {
+		t := &txn{tx: tx}
+		first, err := decodePart(partKey(u.id, 1), tx.Bucket(partsBucket).Get(partKey(u.id, 1)))
+		for i := 2; i <= n && err == nil; i++ {
+			p := first
+			p.info.Number = i
+			parts = append(parts, p.info)
+			v, encodeErr := p.encode()
+			err = errors.Join(encodeErr, tx.Bucket(partsBucket).Put(partKey(u.id, i), v), t.share(p.segments[0].blob))
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return u.UploadID, parts
+}
+
+func BenchmarkComplete1000Parts(b *testing.B) {
+	s := openAt(b, b.TempDir())
+	b.ReportAllocs()
+	for range b.N {
+		b.StopTimer()
+		up, parts := uploadOf(b, s, 1000)
+		b.StartTimer()
+		if _, err := s.CompleteUpload(b.Context(), up, parts, store.CompleteOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGet100KBOf1000Parts(b *testing.B) {
+	s := openAt(b, b.TempDir())
+	up, parts := uploadOf(b, s, 1000)
+	if _, err := s.CompleteUpload(b.Context(), up, parts, store.CompleteOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 100_000)
+	b.SetBytes(int64(len(buf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		o, err := s.Get(b.Context(), "b", "k", store.GetOptions{Range: &store.Range{Start: 3 << 30, End: 3<<30 + 99_999}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(o.Body, buf); err != nil {
+			b.Fatal(err)
+		}
+		o.Body.Close()
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -13,6 +14,10 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/minio/crc64nvme"
+
+	"glassine/store"
 )
 
 // fanOut is the number of directories that blobs are spread over, by the low byte of their sequence number. They are
@@ -25,10 +30,16 @@ type blobs struct {
 	run  uint32        // of the blobs that are made now
 	next atomic.Uint64 // sequence number of the next one, less one
 	sync func(*os.File) error
+	keys *keys // nil: nothing is encrypted
+
+	mu     sync.Mutex      // guards what follows
+	held   map[blobID]int  // how many open bodies may still open these
+	doomed map[blobID]bool // of those held: to be removed when nobody holds them
 }
 
-// buffers holds the *[64 << 10]byte that bodies pass through: one for each Put that is reading its body.
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// buffers holds the *packageBuffer that bodies pass through: one for each Put that is reading its body, and two for each
+// encrypted body that is being read.
+var buffers = sync.Pool{New: func() any { return new(packageBuffer) }}
 
 // makeDir makes a directory, and those above it, durably.
 func (b *blobs) makeDir(dir string) error {
@@ -105,19 +116,33 @@ func parseBlobName(name string, dir byte) (id blobID, ok bool) {
 
 // blob is a blob that was just written.
 type blob struct {
-	id   blobID
-	size int64
-	etag string // hex MD5
+	id       blobID
+	rec      blobRecord // refs is 1
+	etag     string     // hex MD5 of the plaintext
+	checksum store.Checksum
 }
 
 // write copies body into a new blob and makes the blob durable: first its bytes, then its directory entry. On an error
 // nothing is left of it.
-func (b *blobs) write(ctx context.Context, body io.Reader) (blob, error) {
+func (b *blobs) write(ctx context.Context, body io.Reader, algorithm string, encrypt bool) (blob, error) {
+	sum, err := store.NewHash(algorithm)
+	if err != nil {
+		return blob{}, err
+	}
+	if encrypt && b.keys == nil {
+		return blob{}, store.ErrNoKey
+	}
 	f, id, err := b.create()
 	if err != nil {
 		return blob{}, err
 	}
-	written, err := copyBody(ctx, f, body)
+	w := &blobWriter{f: f, md5: md5.New(), sum: sum, crc: crc64nvme.New()}
+	if encrypt {
+		w.seal, w.key, err = b.keys.newSealer(id)
+	}
+	if err == nil {
+		err = w.copy(ctx, body)
+	}
 	if err == nil {
 		err = b.sync(f)
 	}
@@ -128,8 +153,10 @@ func (b *blobs) write(ctx context.Context, body io.Reader) (blob, error) {
 	if err != nil {
 		return blob{}, errors.Join(err, b.remove(id))
 	}
-	written.id = id
-	return written, nil
+	return blob{
+		id: id, rec: blobRecord{refs: 1, size: w.size, crc: w.crc.Sum64(), key: w.key},
+		etag: hex.EncodeToString(w.md5.Sum(nil)), checksum: store.SumOf(algorithm, sum),
+	}, nil
 }
 
 // create makes the next blob's file. A name that is taken, as after an older index was put back, is passed over.
@@ -144,26 +171,53 @@ func (b *blobs) create() (*os.File, blobID, error) {
 	}
 }
 
-// copyBody copies body to f and returns its size and ETag.
-func copyBody(ctx context.Context, f *os.File, body io.Reader) (blob, error) {
-	buf := buffers.Get().(*[64 << 10]byte)
+// blobWriter writes one blob's file.
+type blobWriter struct {
+	f        *os.File
+	md5, sum hash.Hash   // of the plaintext
+	crc      hash.Hash64 // of the file
+	seal     *sealer     // nil: the file is the plaintext
+	key      []byte      // of seal, wrapped
+	size     int64       // of the plaintext
+}
+
+// copy copies body to the file.
+func (w *blobWriter) copy(ctx context.Context, body io.Reader) error {
+	buf := buffers.Get().(*packageBuffer)
 	defer buffers.Put(buf)
-	hash := md5.New()
-	var size int64
 	for {
-		n, end, err := fill(ctx, body, buf[:])
+		n, end, err := fill(ctx, body, buf[:packageSize])
 		if err != nil {
-			return blob{}, err
+			return err
 		}
-		hash.Write(buf[:n])
-		if _, err := f.Write(buf[:n]); err != nil {
-			return blob{}, err
+		w.md5.Write(buf[:n])
+		w.sum.Write(buf[:n])
+		w.size += int64(n)
+		if n == packageSize {
+			err = w.write(buf, n, false)
+			n = 0
 		}
-		size += int64(n)
+		if err == nil && (end || n > 0) {
+			err = w.write(buf, n, end)
+		}
+		if err != nil {
+			return err
+		}
 		if end {
-			return blob{size: size, etag: hex.EncodeToString(hash.Sum(nil))}, nil
+			return nil
 		}
 	}
+}
+
+// write writes the first n bytes of buf, encrypted in their place if need be.
+func (w *blobWriter) write(buf *packageBuffer, n int, last bool) error {
+	p := buf[:n]
+	if w.seal != nil {
+		p = w.seal.next(p, last)
+	}
+	w.crc.Write(p)
+	_, err := w.f.Write(p)
+	return err
 }
 
 // fill reads until buf is full or body ends. Unlike io.ReadFull it tells a body that ends from one that breaks off with
@@ -191,15 +245,15 @@ func fill(ctx context.Context, body io.Reader, buf []byte) (n int, end bool, err
 	return n, false, nil
 }
 
-// open opens a blob of the given size for reading.
-func (b *blobs) open(id blobID, size int64) (*os.File, error) {
+// open opens a blob's file for reading.
+func (b *blobs) open(id blobID, rec blobRecord) (*os.File, error) {
 	f, err := os.Open(b.path(id))
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() != size {
-		err = fmt.Errorf("blob %s has %d bytes, the index says %d", f.Name(), info.Size(), size)
+	if err == nil && info.Size() != rec.fileSize() {
+		err = fmt.Errorf("blob %s has %d bytes, the index says %d: %w", f.Name(), info.Size(), rec.fileSize(), store.ErrCorrupt)
 	}
 	if err != nil {
 		f.Close()
@@ -208,12 +262,60 @@ func (b *blobs) open(id blobID, size int64) (*os.File, error) {
 	return f, nil
 }
 
-// remove deletes a blob; one that is not there is no error.
+// remove deletes a blob, or sees to it that it is deleted when nobody holds it any more; one that is not there is no error.
 func (b *blobs) remove(id blobID) error {
+	b.mu.Lock()
+	held := b.held[id] > 0
+	if held {
+		b.doomed[id] = true
+	}
+	b.mu.Unlock()
+	if held {
+		return nil
+	}
 	if err := os.Remove(b.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+// hold keeps blobs from being removed until the same are given to letGo. Somebody may have decided to remove one a moment
+// before: who holds blobs looks into the index once more.
+func (b *blobs) hold(ids []blobID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		b.held[id]++
+	}
+}
+
+// letGo undoes hold.
+func (b *blobs) letGo(ids []blobID) error {
+	var remove []blobID
+	b.mu.Lock()
+	for _, id := range ids {
+		if b.held[id]--; b.held[id] > 0 {
+			continue
+		}
+		delete(b.held, id)
+		if b.doomed[id] {
+			delete(b.doomed, id)
+			remove = append(remove, id)
+		}
+	}
+	b.mu.Unlock()
+	var err error
+	for _, id := range remove {
+		err = errors.Join(err, b.remove(id))
+	}
+	return err
+}
+
+// anyDoomed reports whether there are blobs that wait for their readers to be removed.
+func (b *blobs) anyDoomed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.doomed) > 0
 }
 
 // syncDir makes the entries of a directory durable.

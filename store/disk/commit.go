@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -14,21 +13,24 @@ import (
 // maxBatch bounds the changes of one commit, and so the memory that a commit takes: a record has a few KB at most.
 const maxBatch = 256
 
-// change is one publication or deletion on its way into the index.
+// change is one change on its way into the index.
 type change struct {
-	bucket, key string
-	put         bool
-	rec         record           // of a put; the committer sets info.Modified
-	opt         store.PutOptions // of a put: its conditions
-	done        chan error       // takes the outcome; has room for it
+	// apply makes the change within a transaction. It may be called more than once, each time in another transaction. It
+	// returns a refusal when it changed nothing; any other error spoils the transaction.
+	apply func(*txn) error
+	done  chan error // takes the outcome; has room for it
 
-	old       blobID // the blob that is no longer needed, after the commit
-	hasOld    bool
-	published bool // the index refers to rec.blob, or may do so
+	freed     []blobID // nothing refers to these any more, once done has nil
+	published bool     // the index holds the change, or may do so
 }
 
-// errNothing ends a transaction in which nothing changes.
-var errNothing = errors.New("nothing to commit")
+// refusal is the error of a change that cannot be made, and has changed nothing.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// errNothing is a refusal that is no error: there is nothing to change.
+var errNothing = refusal{errors.New("nothing to commit")}
 
 // committer is the one goroutine that changes the index. It commits whatever has queued up while it was busy in one
 // transaction: a lone change waits for nobody, many share the two flushes of a commit. (bbolt's own Batch waits for
@@ -71,7 +73,7 @@ func (c *committer) submit(ch *change) error {
 	return <-ch.done
 }
 
-// commit makes the changes in order in one transaction and tells each its outcome.
+// commit makes the changes in order, in one transaction if that can be, and tells each its outcome.
 func (c *committer) commit(batch []*change) {
 	if c.failed != nil {
 		for _, ch := range batch {
@@ -80,107 +82,74 @@ func (c *committer) commit(batch []*change) {
 		return
 	}
 	outcomes := make([]error, len(batch))
+	id, spoiled := 0, -1
 	err := c.index.db.Update(func(tx *bbolt.Tx) error {
-		changed := false
-		objects := tx.Bucket(objectsBucket)
+		id = tx.ID()
+		some := false
 		for i, ch := range batch {
-			did, refused, err := ch.apply(objects)
-			if err != nil {
+			t := &txn{tx: tx}
+			err := ch.apply(t)
+			ch.freed, ch.published = t.freed, err == nil
+			var refused refusal
+			if err != nil && !errors.As(err, &refused) {
+				spoiled = i
 				return err
 			}
-			outcomes[i] = refused
-			changed = changed || did
+			if errors.Is(err, errNothing) {
+				err = nil
+			}
+			outcomes[i] = err
+			some = some || ch.published
 		}
-		if !changed {
+		if !some {
 			return errNothing
 		}
 		return nil
 	})
-	if errors.Is(err, errNothing) {
-		err = nil
-	}
-	if err != nil && !isFull(err) {
-		c.failed = fmt.Errorf("the index takes no changes until restart, since a commit failed: %w", err)
-		err = c.failed
+	switch {
+	case err == nil || errors.Is(err, errNothing):
+	case spoiled >= 0:
+		c.commitWithout(batch, spoiled, err)
+		return
+	default:
+		c.commitFailed(batch, outcomes, err, id)
 	}
 	for i, ch := range batch {
-		if err != nil {
-			ch.hasOld = false
-			ch.published = c.index.mayRefer(ch)
-			outcomes[i] = err
-		}
 		ch.done <- outcomes[i]
 	}
 }
 
-// apply makes one change within a transaction. refused is the outcome of a change that cannot be made, and harms no
-// other; err spoils the transaction.
-func (ch *change) apply(objects *bbolt.Bucket) (did bool, refused, err error) {
-	b := objects.Bucket([]byte(ch.bucket))
-	var old []byte
-	if b != nil {
-		old = b.Get([]byte(ch.key))
-	}
-	if old != nil {
-		if ch.old, err = recordBlob(old); err != nil {
-			return false, err, nil
+// commitWithout ends the change that spoiled the transaction, and makes the others in transactions of their own.
+func (c *committer) commitWithout(batch []*change, spoiled int, err error) {
+	for i, ch := range batch {
+		if i != spoiled {
+			c.commit([]*change{ch})
+			continue
 		}
+		ch.freed, ch.published = nil, false
+		ch.done <- err
 	}
-	if !ch.put {
-		if old == nil {
-			return false, nil, nil
-		}
-		ch.hasOld = true
-		return true, nil, deleteKey(objects, b, ch)
-	}
-
-	current := ""
-	if old != nil {
-		r, err := decodeRecord(old)
-		if err != nil {
-			return false, err, nil
-		}
-		current = r.info.ETag
-	}
-	if refused := ch.opt.Check(current); refused != nil {
-		return false, refused, nil
-	}
-	ch.rec.info.Modified = time.Now().UTC().Truncate(time.Second)
-	v, err := ch.rec.encode()
-	if err != nil {
-		return false, err, nil
-	}
-	if b == nil {
-		if b, err = objects.CreateBucket([]byte(ch.bucket)); err != nil {
-			return false, nil, err
-		}
-	}
-	ch.hasOld, ch.published = old != nil, true
-	return true, nil, b.Put([]byte(ch.key), v)
 }
 
-// deleteKey deletes a key, and its bucket with the last one.
-func deleteKey(objects, b *bbolt.Bucket, ch *change) error {
-	if err := b.Delete([]byte(ch.key)); err != nil {
-		return err
+// commitFailed gives every change that was part of the failed transaction the error as its outcome. The commit may have
+// reached the file before it failed: then the index may refer to what the changes published.
+func (c *committer) commitFailed(batch []*change, outcomes []error, err error, id int) {
+	if !isFull(err) {
+		c.failed = fmt.Errorf("the index takes no changes until restart, since a commit failed: %w", err)
+		err = c.failed
 	}
-	if k, _ := b.Cursor().First(); k != nil {
+	visible := true
+	_ = c.index.db.View(func(tx *bbolt.Tx) error { // when it fails nobody knows
+		visible = tx.ID() >= id
 		return nil
+	})
+	for i, ch := range batch {
+		ch.freed = nil
+		if outcomes[i] == nil { // else it was refused, and is no part of it
+			ch.published = visible
+			outcomes[i] = err
+		}
 	}
-	return objects.DeleteBucket([]byte(ch.bucket))
-}
-
-// mayRefer reports whether the index may refer to the blob of a put whose commit failed. The commit may have reached
-// the file before it failed.
-func (x *index) mayRefer(ch *change) bool {
-	if !ch.put {
-		return false
-	}
-	r, err := x.get(ch.bucket, ch.key)
-	if errors.Is(err, store.ErrNotFound) {
-		return false
-	}
-	return err != nil || r.blob == ch.rec.blob
 }
 
 // isFull reports whether err says that the file system has no room, or that a quota is used up.

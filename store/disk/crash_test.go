@@ -81,12 +81,58 @@ func openCrashStore(dir string) crashStore {
 	return realStore{s}
 }
 
+// put stores a body in the way that its size says: in parts, by a copy, or at once.
 func (s realStore) put(key string, body []byte) error {
-	_, err := s.Put(context.Background(), "bucket", key, bytes.NewReader(body), store.PutOptions{Metadata: map[string]string{"sum": sum(body)}})
+	ctx, metadata := context.Background(), map[string]string{"sum": sum(body)}
+	opt := store.PutOptions{Metadata: metadata, Version: versioningOf(key)}
+	switch {
+	case len(body) > store.MinPartSize:
+		return s.putParts(ctx, key, body, store.UploadOptions{Metadata: metadata})
+	case len(body) == copiedSize:
+		src := store.Source{Bucket: "sources", Key: fmt.Sprint(rand.Uint64())}
+		_, err := s.Put(ctx, src.Bucket, src.Key, bytes.NewReader(body), store.PutOptions{Metadata: map[string]string{"sum": sum(body)}})
+		if err == nil {
+			_, err = s.Copy(ctx, src, "bucket", key, opt)
+		}
+		return errors.Join(err, s.Delete(ctx, src.Bucket, src.Key))
+	}
+	_, err := s.Put(ctx, "bucket", key, bytes.NewReader(body), opt)
 	return err
 }
 
-func (s realStore) delete(key string) error { return s.Delete(context.Background(), "bucket", key) }
+func (s realStore) putParts(ctx context.Context, key string, body []byte, opt store.UploadOptions) error {
+	u, err := s.CreateUpload(ctx, "bucket", key, opt)
+	if err != nil {
+		return err
+	}
+	up := store.UploadID{Bucket: "bucket", Key: key, ID: u.ID}
+	var parts []store.Part
+	for portion := range slices.Chunk(body, store.MinPartSize) {
+		p, err := s.PutPart(ctx, up, len(parts)+1, bytes.NewReader(portion), store.PartOptions{})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, p)
+	}
+	_, err = s.CompleteUpload(ctx, up, parts, store.CompleteOptions{Version: versioningOf(key)})
+	return err
+}
+
+// copiedSize is the size of bodies that realStore copies into their place.
+const copiedSize = 4 << 10
+
+// versioningOf makes a third of the crash tests' keys have versions.
+func versioningOf(key string) store.Versioning {
+	if strings.HasSuffix(key, "4") || strings.HasSuffix(key, "5") {
+		return store.Versioned
+	}
+	return store.Unversioned
+}
+
+func (s realStore) delete(key string) error {
+	_, err := s.DeleteVersion(context.Background(), "bucket", key, store.DeleteOptions{Version: versioningOf(key)})
+	return err
+}
 
 func (s realStore) get(key string) ([]byte, error) {
 	o, err := s.Get(context.Background(), "bucket", key, store.GetOptions{})
@@ -104,15 +150,30 @@ func (s realStore) get(key string) ([]byte, error) {
 	return b, err
 }
 
-// close also checks that the sweep leaves one file for every object.
+// close also drops the uploads that the kill broke off and the versions that are not the latest, and checks that then
+// nothing at all is wrong in the directory.
 func (s realStore) close() error {
 	<-s.swept
-	page, err := s.List(context.Background(), "bucket", store.ListOptions{})
-	files, err2 := filepath.Glob(filepath.Join(s.blobs.dir, "*", "*"))
-	if err == nil && err2 == nil && len(files) != len(page.Objects) {
-		err = fmt.Errorf("%d files for %d objects after the sweep", len(files), len(page.Objects))
+	ctx := context.Background()
+	page, err := s.ListUploads(ctx, "bucket", store.EntryOptions{})
+	for _, u := range page.Entries {
+		err = errors.Join(err, s.AbortUpload(ctx, store.UploadID{Bucket: "bucket", Key: u.Key, ID: u.ID}))
 	}
-	return errors.Join(err, err2, s.Close())
+	versions, listErr := s.ListVersions(ctx, "bucket", store.EntryOptions{})
+	err = errors.Join(err, listErr)
+	for _, v := range versions.Entries {
+		if !v.Latest {
+			_, deleteErr := s.DeleteVersion(ctx, "bucket", v.Key, store.DeleteOptions{VersionID: v.VersionID})
+			err = errors.Join(err, deleteErr)
+		}
+	}
+	dir := filepath.Dir(s.blobs.dir)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	var problems error
+	_, err = Fsck(ctx, dir, FsckOptions{}, func(p Problem) { problems = errors.Join(problems, fmt.Errorf("%s: %w", p.File, p.Err)) })
+	return errors.Join(err, problems)
 }
 
 // inPlace is a mutant: it writes an object over the one before, in the same file.
@@ -163,7 +224,7 @@ func sum(body []byte) string {
 // mutant it acknowledges early, before it writes.
 func writeForever(s crashStore, early bool) error {
 	journal := &storetest.Journal{W: os.Stdout}
-	sizes := []int{0, 1, 100, 4 << 10, 64 << 10, 100_000, 1<<20 + 1, 3 << 20}
+	sizes := []int{0, 1, 100, copiedSize, 64 << 10, 100_000, 1<<20 + 1, 3 << 20, store.MinPartSize + 100}
 	failed := make(chan error)
 	for range 4 {
 		go func() {
@@ -213,7 +274,7 @@ func crash(t *testing.T, do, dir string, history *storetest.History, open func(s
 	err = history.ReadJournal(out, func() {
 		if !started { // the child is at work: set the clock
 			started = true
-			time.AfterFunc(rand.N(120*time.Millisecond), func() { _ = cmd.Process.Kill() })
+			time.AfterFunc(rand.N(250*time.Millisecond), func() { _ = cmd.Process.Kill() })
 		}
 	})
 	if err != nil || !started {

@@ -1,25 +1,24 @@
 // Package disk keeps objects in a local directory: the store.Store of one machine. Begin with Open.
 //
-// The directory holds one file per object under objects/ and index.db, a bbolt database of keys and metadata. A file's
-// bytes are an object's body and nothing else, but its name says nothing: without the index the directory is of no use.
-// Back both up together while the store is closed, or from one snapshot of the file system.
+// The directory holds files of bytes, the blobs, under objects/, and index.db, a bbolt database of keys and metadata. A
+// blob is the body of an object or of a part, as it came or encrypted, and its name says nothing: without the index the
+// directory is of no use. Back both up together while the store is closed, or from one snapshot of the file system.
 //
-// A Put writes a new file, makes it durable, and publishes it by a commit of the index, which is durable before Put
-// returns; only then does the file of the object that it replaced go. A file is never changed, so a reader that has one
-// open is never disturbed. What a crash leaves behind, files that the index does not know, a background sweep removes
-// after the next Open.
+// A Put writes a new blob, makes it durable, and publishes it by a commit of the index, which is durable before Put
+// returns; only then does the blob of the object that it replaced go. A blob is never changed, so a reader that has one
+// open is never disturbed; copies share one, and the index counts them. A multipart object is a list of its parts' blobs.
+// What a crash leaves behind, blobs that the index does not know, a background sweep removes after the next Open.
 //
-// The package trusts its disk: a body is not checked against its ETag when it is read.
+// A body is not checked when it is read, unless it is encrypted: a plain file may go out by sendfile(2), unseen by the
+// process. Verify, Scrub and Fsck read blobs against their checksums.
 package disk
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,8 +32,13 @@ var ErrLocked = errors.New("data directory is in use by another glassine (file l
 
 // Options adjusts a Store. Its zero value is what most want.
 type Options struct {
-	// Log takes what the background sweep has to say. nil drops it.
+	// Log takes what the background sweep and the scrub have to say. nil drops it.
 	Log *slog.Logger
+	// Keys are the master keys that data keys are encrypted under; without one, nothing is encrypted and nothing encrypted
+	// can be read. The first is used for new objects. Keep them elsewhere than the directory.
+	Keys [][32]byte
+	// Scrub reads all blobs in the background, now and then; its zero value does not.
+	Scrub ScrubOptions
 }
 
 // Store is a store.Store in a directory.
@@ -44,14 +48,15 @@ type Store struct {
 	committer *committer
 	log       *slog.Logger
 
-	stopSweep  context.CancelFunc
-	swept      chan struct{} // closed when the sweep has ended, or was not needed
-	clean      bool          // nothing is left of the runs before; set before swept is closed
-	leftBehind atomic.Bool   // a blob of this run could not be removed
+	stop       context.CancelFunc // of sweep and scrub
+	swept      chan struct{}      // closed when the sweep has ended, or was not needed
+	background sync.WaitGroup     // sweep and scrub
+	clean      bool               // nothing is left of the runs before; set before swept is closed
+	leftBehind atomic.Bool        // a blob of this run could not be removed
 
 	mu     sync.Mutex // guards closed, and calls.Add against calls.Wait
 	closed bool
-	calls  sync.WaitGroup // Puts and Deletes under way
+	calls  sync.WaitGroup // that change something, under way
 }
 
 var _ store.Store = (*Store)(nil)
@@ -67,7 +72,14 @@ func Open(dir string, opt Options) (*Store, error) {
 }
 
 func open(dir string, opt Options, syncFile func(*os.File) error) (*Store, error) {
-	b := &blobs{dir: filepath.Join(dir, "objects"), sync: syncFile}
+	keys, err := newKeys(opt.Keys)
+	if err != nil {
+		return nil, err
+	}
+	b := &blobs{
+		dir: filepath.Join(dir, "objects"), sync: syncFile, keys: keys,
+		held: make(map[blobID]int), doomed: make(map[blobID]bool),
+	}
 	indexPath := filepath.Join(dir, "index.db")
 	if err := create(dir, b, indexPath); err != nil {
 		return nil, err
@@ -90,13 +102,16 @@ func open(dir string, opt Options, syncFile func(*os.File) error) (*Store, error
 	}
 	go s.committer.run()
 	ctx, cancel := context.WithCancel(context.Background())
-	s.stopSweep = cancel
-	go func() {
+	s.stop = cancel
+	s.background.Go(func() {
 		defer close(s.swept)
 		if !s.clean {
 			s.clean = s.sweep(ctx)
 		}
-	}()
+	})
+	if opt.Scrub.Every > 0 {
+		s.background.Go(func() { s.scrubForever(ctx, opt.Scrub) })
+	}
 	return s, nil
 }
 
@@ -135,163 +150,8 @@ func create(dir string, b *blobs, indexPath string) error {
 	return b.syncDir(dir)
 }
 
-// Put implements store.Store.
-func (s *Store) Put(ctx context.Context, bucket, key string, body io.Reader, opt store.PutOptions) (store.Info, error) {
-	info, err := s.put(ctx, bucket, key, body, opt)
-	if err != nil {
-		return store.Info{}, fmt.Errorf("put object %s/%q: %w", bucket, key, fullError(err))
-	}
-	return info, nil
-}
-
-func (s *Store) put(ctx context.Context, bucket, key string, body io.Reader, opt store.PutOptions) (store.Info, error) {
-	if err := s.enter(ctx); err != nil {
-		return store.Info{}, err
-	}
-	defer s.calls.Done()
-	if err := store.CheckName(bucket, key); err != nil {
-		return store.Info{}, err
-	}
-	metadata := maps.Clone(opt.Metadata)
-	b, err := s.blobs.write(ctx, body)
-	if err != nil {
-		return store.Info{}, err
-	}
-	ch := &change{bucket: bucket, key: key, put: true, opt: opt, rec: record{blob: b.id, info: store.Info{
-		Size: b.size, ETag: b.etag, Headers: opt.Headers, Metadata: metadata,
-	}}}
-	err = s.committer.submit(ch)
-	if !ch.published {
-		s.remove(b.id)
-	}
-	if err != nil {
-		return store.Info{}, err
-	}
-	if ch.hasOld {
-		s.remove(ch.old)
-	}
-	info := ch.rec.info
-	info.Key = key
-	return info, nil
-}
-
-// Delete implements store.Store.
-func (s *Store) Delete(ctx context.Context, bucket, key string) error {
-	err := s.delete(ctx, bucket, key)
-	if err != nil {
-		return fmt.Errorf("delete object %s/%q: %w", bucket, key, fullError(err))
-	}
-	return nil
-}
-
-func (s *Store) delete(ctx context.Context, bucket, key string) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.calls.Done()
-	if err := store.CheckName(bucket, key); err != nil {
-		return err
-	}
-	ch := &change{bucket: bucket, key: key}
-	if err := s.committer.submit(ch); err != nil {
-		return err
-	}
-	if ch.hasOld {
-		s.remove(ch.old)
-	}
-	return nil
-}
-
-// remove deletes a blob that the index does not refer to. What it cannot delete is left to the sweep of the next run.
-func (s *Store) remove(id blobID) {
-	if err := s.blobs.remove(id); err != nil {
-		s.leftBehind.Store(true)
-		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a replaced object's file stays until the next start", slog.Any("error", err))
-	}
-}
-
-// Get implements store.Store. The body is a *Body.
-func (s *Store) Get(ctx context.Context, bucket, key string, opt store.GetOptions) (*store.Object, error) {
-	o, err := s.get(ctx, bucket, key, opt)
-	if err != nil {
-		return nil, fmt.Errorf("get object %s/%q: %w", bucket, key, err)
-	}
-	return o, nil
-}
-
-func (s *Store) get(ctx context.Context, bucket, key string, opt store.GetOptions) (*store.Object, error) {
-	r, err := s.find(ctx, bucket, key)
-	if err != nil {
-		return nil, err
-	}
-	return s.open(ctx, bucket, key, r, opt)
-}
-
-// open opens the object that the index had at key when r was looked up, or the one that has replaced it.
-func (s *Store) open(ctx context.Context, bucket, key string, r record, opt store.GetOptions) (*store.Object, error) {
-	for {
-		offset, length, err := opt.Range.Resolve(r.info.Size)
-		if err != nil {
-			return nil, err
-		}
-		f, err := s.blobs.open(r.blob, r.info.Size)
-		if err == nil {
-			return &store.Object{
-				Info: r.info, Offset: offset, Length: length,
-				Body: &Body{f: f, off: offset, len: length},
-			}, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		// The object was replaced or deleted between the look-up and the open; the index knows by now.
-		gone := r.blob
-		if r, err = s.find(ctx, bucket, key); err != nil {
-			return nil, err
-		}
-		if r.blob == gone {
-			return nil, fmt.Errorf("blob %s is missing", s.blobs.path(gone))
-		}
-	}
-}
-
-// Head implements store.Store.
-func (s *Store) Head(ctx context.Context, bucket, key string) (store.Info, error) {
-	r, err := s.find(ctx, bucket, key)
-	if err != nil {
-		return store.Info{}, fmt.Errorf("head object %s/%q: %w", bucket, key, err)
-	}
-	return r.info, nil
-}
-
-// find returns the record at key, or store.ErrNotFound.
-func (s *Store) find(ctx context.Context, bucket, key string) (record, error) {
-	if err := ctx.Err(); err != nil {
-		return record{}, err
-	}
-	if err := store.CheckName(bucket, key); err != nil {
-		return record{}, err
-	}
-	return s.index.get(bucket, key)
-}
-
-// List implements store.Store.
-func (s *Store) List(ctx context.Context, bucket string, opt store.ListOptions) (store.Page, error) {
-	err := ctx.Err()
-	if err == nil {
-		err = store.CheckName(bucket, "any")
-	}
-	var page store.Page
-	if err == nil {
-		page, err = s.index.list(bucket, opt)
-	}
-	if err != nil {
-		return store.Page{}, fmt.Errorf("list bucket %s: %w", bucket, err)
-	}
-	return page, nil
-}
-
-// Close implements store.Store. It waits for the Puts and Deletes under way; open bodies stay readable.
+// Close implements store.Store. It waits for the changes under way; open bodies stay readable, those of multipart and of
+// encrypted objects until the store is opened again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -301,13 +161,13 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 
-	s.stopSweep()
+	s.stop()
 	s.calls.Wait()
 	close(s.committer.changes)
 	<-s.committer.done
-	<-s.swept
+	s.background.Wait()
 	var err error
-	if s.clean && !s.leftBehind.Load() && s.committer.failed == nil {
+	if s.clean && !s.leftBehind.Load() && !s.blobs.anyDoomed() && s.committer.failed == nil {
 		err = s.index.markClean()
 	}
 	return errors.Join(err, s.index.db.Close())

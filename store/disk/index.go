@@ -17,16 +17,30 @@ import (
 // lockWait is how long Open waits for the lock of a process that is just ending.
 const lockWait = time.Second
 
-// The index is a bbolt database with two top-level buckets. objectsBucket holds a bucket per bucket of the store, and in
-// it a record under every key. runBucket is empty: its sequence is the number of the last run.
+// The index is a bbolt database with these top-level buckets. The first three hold a bucket for every bucket of the store
+// in which there is something.
 var (
-	objectsBucket = []byte("objects-1")
-	runBucket     = []byte("run")
+	// objectsBucket has the record of a key's newest version under the key, unless that is a delete marker.
+	objectsBucket = []byte("objects-2")
+	// versionsBucket has the records of all other versions under versionKey.
+	versionsBucket = []byte("versions-2")
+	// uploadsBucket has the uploads under way under entryKey with their id.
+	uploadsBucket = []byte("uploads-2")
+	// partsBucket has the parts of uploads and of multipart objects under partKey.
+	partsBucket = []byte("parts-2")
+	// manifestsBucket has, under the id of the upload that made them, how many objects are made of its parts: a uvarint.
+	manifestsBucket = []byte("manifests-2")
+	// blobsBucket has a blobRecord under the id of every blob that something refers to.
+	blobsBucket = []byte("blobs-2")
+	// runBucket's sequence is the number of the last run.
+	runBucket = []byte("run")
 	// cleanKey is in runBucket when the last run ended with no blob left behind.
 	cleanKey = []byte("clean")
+
+	dataBuckets = [][]byte{objectsBucket, versionsBucket, uploadsBucket, partsBucket, manifestsBucket, blobsBucket}
 )
 
-// index is the ordered map from bucket and key to record.
+// index is what the store knows of its objects.
 type index struct {
 	db *bbolt.DB
 }
@@ -46,9 +60,13 @@ func createIndex(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err1 := tx.CreateBucket(objectsBucket)
-		b, err2 := tx.CreateBucket(runBucket)
-		if err := errors.Join(err1, err2); err != nil {
+		for _, name := range dataBuckets {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		b, err := tx.CreateBucket(runBucket)
+		if err != nil {
 			return err
 		}
 		return b.Put(cleanKey, []byte("yes"))
@@ -73,10 +91,12 @@ func openIndex(path string) (x *index, run uint32, clean bool, err error) {
 		return nil, 0, false, err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(runBucket)
-		if b == nil || tx.Bucket(objectsBucket) == nil {
-			return errors.New("not the index of a glassine store")
+		for _, name := range append(dataBuckets, runBucket) {
+			if tx.Bucket(name) == nil {
+				return errors.New("not the index of a glassine store, or of another version of it")
+			}
 		}
+		b := tx.Bucket(runBucket)
 		clean = b.Get(cleanKey) != nil
 		n, err := b.NextSequence()
 		run = uint32(n)
@@ -93,30 +113,9 @@ func (x *index) markClean() error {
 	return x.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(runBucket).Put(cleanKey, []byte("yes")) })
 }
 
-// get returns the record at key, or store.ErrNotFound.
-func (x *index) get(bucket, key string) (r record, err error) {
-	err = x.view(bucket, func(b *bbolt.Bucket) error {
-		v := b.Get([]byte(key))
-		if v == nil {
-			return store.ErrNotFound
-		}
-		r, err = decodeRecord(v)
-		r.info.Key = key
-		return err
-	})
-	return r, err
-}
-
-// view calls f with a bucket of the index at one moment, or returns store.ErrNotFound when nothing is in the bucket.
-// f must be short: the index cannot grow meanwhile.
-func (x *index) view(bucket string, f func(*bbolt.Bucket) error) error {
-	err := x.db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(objectsBucket).Bucket([]byte(bucket))
-		if b == nil {
-			return store.ErrNotFound
-		}
-		return f(b)
-	})
+// view calls f with the index at one moment. f must be short: the index cannot grow meanwhile.
+func (x *index) view(f func(*txn) error) error {
+	err := x.db.View(func(tx *bbolt.Tx) error { return f(&txn{tx: tx}) })
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return store.ErrClosed
 	}
@@ -125,17 +124,18 @@ func (x *index) view(bucket string, f func(*bbolt.Bucket) error) error {
 
 // list returns a page of a bucket.
 func (x *index) list(bucket string, opt store.ListOptions) (page store.Page, err error) {
-	err = x.view(bucket, func(b *bbolt.Bucket) error {
+	err = x.view(func(t *txn) error {
+		b := t.sub(objectsBucket, bucket)
+		if b == nil {
+			return nil
+		}
 		page, err = store.ListFrom(&cursor{c: b.Cursor()}, opt)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Page{}, nil
-	}
 	return page, err
 }
 
-// cursor is a store.Cursor over a bucket of the index, within a transaction.
+// cursor is a store.Cursor over a bucket of objectsBucket, within a transaction.
 type cursor struct {
 	c     *bbolt.Cursor
 	key   string
@@ -151,11 +151,14 @@ func (c *cursor) at(k, v []byte) (string, bool) {
 	return c.key, k != nil
 }
 
-func (c *cursor) Info() (store.Info, error) {
-	r, err := decodeRecord(c.value)
+func (c *cursor) Info() (store.Info, error) { return decodeInfo(c.key, c.value) }
+
+// decodeInfo reads the record of a key.
+func decodeInfo(key string, v []byte) (store.Info, error) {
+	r, err := decodeRecord(v)
 	if err != nil {
-		return store.Info{}, fmt.Errorf("%q: %w", c.key, err)
+		return store.Info{}, fmt.Errorf("%q: %w", key, err)
 	}
-	r.info.Key = c.key
+	r.info.Key = key
 	return r.info, nil
 }

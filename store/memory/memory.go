@@ -1,5 +1,6 @@
 // Package memory keeps objects in memory: a store.Store for tests and for throw-away installations. Nothing in it
-// outlives the process. Begin with Store, whose zero value is ready.
+// outlives the process, or is ever at rest: so PutOptions.Encrypt is noted, and that is all. Begin with Store, whose zero
+// value is ready.
 package memory
 
 import (
@@ -12,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"glassine/store"
 )
@@ -29,16 +29,19 @@ type Store struct {
 	closed  bool
 }
 
-// bucket holds one bucket's objects; Store.mu guards it.
+// bucket holds one bucket's objects and uploads; Store.mu guards it.
 type bucket struct {
-	keys    []string // sorted
-	objects map[string]*object
+	keys    []string             // sorted
+	objects map[string][]*object // newest version first; none is empty
+	uploads []*upload            // by key, and of a key the oldest first
 }
 
-// object is immutable once it is in a bucket.
+// object is one version of a key, or a delete marker. It is immutable once it is in a bucket.
 type object struct {
-	info store.Info
-	body []byte
+	info   store.Info
+	nanos  uint64 // of the version's id, or what it would be
+	upload string // that made the object, "" if none
+	body   []byte
 }
 
 var _ store.Store = (*Store)(nil)
@@ -59,52 +62,79 @@ func (s *Store) put(ctx context.Context, bucketName, key string, body io.Reader,
 	if err := store.CheckName(bucketName, key); err != nil {
 		return store.Info{}, err
 	}
+	sum, err := store.NewHash(opt.ChecksumAlgorithm)
+	if err != nil {
+		return store.Info{}, err
+	}
 	content, err := s.read(ctx, body)
 	if err != nil {
 		return store.Info{}, err
 	}
-	sum := md5.Sum(content)
+	md5Sum := md5.Sum(content)
+	sum.Write(content)
 	o := &object{body: content, info: store.Info{
-		Key:      key,
 		Size:     int64(len(content)),
-		ETag:     hex.EncodeToString(sum[:]),
-		Headers:  opt.Headers,
-		Metadata: maps.Clone(opt.Metadata),
+		ETag:     hex.EncodeToString(md5Sum[:]),
+		Checksum: store.SumOf(opt.ChecksumAlgorithm, sum),
 	}}
+	return s.publish(bucketName, key, o, opt)
+}
 
+// publish makes o, whose body is counted in s.used and described in o.info, the newest version of key, or gives the
+// bytes back.
+func (s *Store) publish(bucketName, key string, o *object, opt store.PutOptions) (info store.Info, err error) {
+	defer func() {
+		if err != nil {
+			s.giveBack(int64(len(o.body)))
+		}
+	}()
+	o.info.Key = key
+	o.info.Headers, o.info.Metadata, o.info.Tags = opt.Headers, maps.Clone(opt.Metadata), maps.Clone(opt.Tags)
+	o.info.Encrypted = opt.Encrypt
+	if opt.Accept != nil {
+		if err := opt.Accept(o.describe()); err != nil {
+			return store.Info{}, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.used -= o.info.Size
 		return store.Info{}, store.ErrClosed
 	}
-	b := s.buckets[bucketName]
-	var old *object
-	current := ""
-	if b != nil && b.objects[key] != nil {
-		old = b.objects[key]
-		current = old.info.ETag
-	}
-	if err := opt.Check(current); err != nil {
-		s.used -= o.info.Size
+	b := s.bucket(bucketName)
+	if err := opt.Check(b.currentETag(key)); err != nil {
+		s.drop(bucketName)
 		return store.Info{}, err
 	}
+	s.used -= b.add(key, o, opt.Version)
+	return o.describe(), nil
+}
+
+// giveBack counts n bytes less.
+func (s *Store) giveBack(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used -= n
+}
+
+// bucket returns the bucket of that name, which is made if need be. The caller holds s.mu for writing.
+func (s *Store) bucket(name string) *bucket {
+	b := s.buckets[name]
 	if b == nil {
-		b = &bucket{objects: make(map[string]*object)}
+		b = &bucket{objects: make(map[string][]*object)}
 		if s.buckets == nil {
 			s.buckets = make(map[string]*bucket)
 		}
-		s.buckets[bucketName] = b
+		s.buckets[name] = b
 	}
-	if old == nil {
-		i, _ := slices.BinarySearch(b.keys, key)
-		b.keys = slices.Insert(b.keys, i, key)
-	} else {
-		s.used -= old.info.Size
+	return b
+}
+
+// drop forgets a bucket in which there is nothing. The caller holds s.mu for writing.
+func (s *Store) drop(name string) {
+	if b := s.buckets[name]; b != nil && len(b.keys) == 0 && len(b.uploads) == 0 {
+		delete(s.buckets, name)
 	}
-	o.info.Modified = time.Now().UTC().Truncate(time.Second)
-	b.objects[key] = o
-	return o.describe(), nil
 }
 
 // read reads body whole; Limit bounds it. The bytes it returns are counted in s.used, and on an error none is.
@@ -112,20 +142,15 @@ func (s *Store) read(ctx context.Context, body io.Reader) ([]byte, error) {
 	var content []byte
 	buf := make([]byte, 32<<10)
 	counted := int64(0)
-	giveBack := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.used -= counted
-	}
 	for {
 		if err := ctx.Err(); err != nil {
-			giveBack()
+			s.giveBack(counted)
 			return nil, err
 		}
 		n, err := body.Read(buf)
 		if n > 0 {
 			if !s.take(int64(n)) {
-				giveBack()
+				s.giveBack(counted)
 				return nil, store.ErrFull
 			}
 			counted += int64(n)
@@ -135,7 +160,7 @@ func (s *Store) read(ctx context.Context, body io.Reader) ([]byte, error) {
 			return slices.Clip(content), nil
 		}
 		if err != nil {
-			giveBack()
+			s.giveBack(counted)
 			return nil, err
 		}
 	}
@@ -154,7 +179,7 @@ func (s *Store) take(n int64) bool {
 
 // Get implements store.Store. The body is an io.ReaderAt and an io.WriterTo as well.
 func (s *Store) Get(ctx context.Context, bucketName, key string, opt store.GetOptions) (*store.Object, error) {
-	o, err := s.find(ctx, bucketName, key)
+	o, err := s.find(ctx, bucketName, key, opt.VersionID)
 	if err != nil {
 		return nil, fmt.Errorf("get object %s/%q: %w", bucketName, key, err)
 	}
@@ -163,7 +188,7 @@ func (s *Store) Get(ctx context.Context, bucketName, key string, opt store.GetOp
 		return nil, fmt.Errorf("get object %s/%q: %w", bucketName, key, err)
 	}
 	return &store.Object{
-		Info:   o.describe(),
+		Info:   o.whole(),
 		Offset: offset,
 		Length: length,
 		Body:   body{bytes.NewReader(o.body[offset : offset+length])},
@@ -172,15 +197,11 @@ func (s *Store) Get(ctx context.Context, bucketName, key string, opt store.GetOp
 
 // Head implements store.Store.
 func (s *Store) Head(ctx context.Context, bucketName, key string) (store.Info, error) {
-	o, err := s.find(ctx, bucketName, key)
-	if err != nil {
-		return store.Info{}, fmt.Errorf("head object %s/%q: %w", bucketName, key, err)
-	}
-	return o.describe(), nil
+	return s.HeadVersion(ctx, bucketName, key, "")
 }
 
-// find returns the object at key, or store.ErrNotFound.
-func (s *Store) find(ctx context.Context, bucketName, key string) (*object, error) {
+// find returns a version of key; versionID is as in store.GetOptions.
+func (s *Store) find(ctx context.Context, bucketName, key, versionID string) (*object, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -189,35 +210,13 @@ func (s *Store) find(ctx context.Context, bucketName, key string) (*object, erro
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if b := s.buckets[bucketName]; b != nil && b.objects[key] != nil {
-		return b.objects[key], nil
-	}
-	return nil, store.ErrNotFound
+	return s.buckets[bucketName].version(key, versionID)
 }
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, bucketName, key string) error {
-	err := s.usable(ctx)
-	if err == nil {
-		err = store.CheckName(bucketName, key)
-	}
-	if err != nil {
-		return fmt.Errorf("delete object %s/%q: %w", bucketName, key, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.buckets[bucketName]
-	if b == nil || b.objects[key] == nil {
-		return nil
-	}
-	s.used -= b.objects[key].info.Size
-	delete(b.objects, key)
-	i, _ := slices.BinarySearch(b.keys, key)
-	b.keys = slices.Delete(b.keys, i, i+1)
-	if len(b.keys) == 0 {
-		delete(s.buckets, bucketName)
-	}
-	return nil
+	_, err := s.DeleteVersion(ctx, bucketName, key, store.DeleteOptions{})
+	return err
 }
 
 // List implements store.Store.
@@ -264,10 +263,19 @@ func (s *Store) usable(ctx context.Context) error {
 func (o *object) describe() store.Info {
 	info := o.info
 	info.Metadata = maps.Clone(info.Metadata)
+	info.Tags = maps.Clone(info.Tags)
+	info.Parts = nil
 	return info
 }
 
-// cursor walks a bucket's keys; the caller holds Store.mu.
+// whole is describe with the parts.
+func (o *object) whole() store.Info {
+	info := o.describe()
+	info.Parts = slices.Clone(o.info.Parts)
+	return info
+}
+
+// cursor walks the keys of a bucket whose newest version is an object; the caller holds Store.mu.
 type cursor struct {
 	bucket *bucket
 	at     int
@@ -284,14 +292,17 @@ func (c *cursor) Next() (string, bool) {
 }
 
 func (c *cursor) key() (string, bool) {
-	if c.at >= len(c.bucket.keys) {
-		return "", false
+	for ; c.at < len(c.bucket.keys); c.at++ {
+		key := c.bucket.keys[c.at]
+		if !c.bucket.objects[key][0].info.DeleteMarker {
+			return key, true
+		}
 	}
-	return c.bucket.keys[c.at], true
+	return "", false
 }
 
 func (c *cursor) Info() (store.Info, error) {
-	return c.bucket.objects[c.bucket.keys[c.at]].describe(), nil
+	return c.bucket.objects[c.bucket.keys[c.at]][0].describe(), nil
 }
 
 // body reads an object's bytes, which nobody changes.

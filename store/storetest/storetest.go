@@ -5,8 +5,6 @@
 package storetest
 
 import (
-	"bytes"
-	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
@@ -48,6 +46,25 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a page of a listing is what its options say", testListPages},
 		{"listings agree with a naive model", testListModel},
 		{"listing goes on while keys come and go", testListWhileChanging},
+		{"versions pile up and any of them can be read", testVersions},
+		{"what a deletion does depends on the bucket's versioning", testDeletions},
+		{"conditions look at the current object alone", testVersionConditions},
+		{"versions agree with a naive model", testVersionModel},
+		{"pages of versions and uploads agree with a naive model", testEntryPages},
+		{"tags change without the body", testTags},
+		{"checksums are what S3 computes", testChecksums},
+		{"Accept decides before publication", testAccept},
+		{"a copy stands on its own", testCopy},
+		{"a copy of a version, or of nothing", testCopySource},
+		{"copies race with deletions", testCopyRace},
+		{"the parts of an upload become one object", testUpload},
+		{"an upload's parts can be replaced, listed and left out", testParts},
+		{"what is no upload or no part is refused", testUploadErrors},
+		{"an upload can be dropped", testAbort},
+		{"completion obeys conditions and versioning", testComplete},
+		{"a part is copied from a range", testCopyPart},
+		{"a multipart object is read through many files", testMultipartRanges},
+		{"a reader of many files survives deletion", testMultipartOpenReader},
 		{"every method fails after Close", testClose},
 	}
 	for _, tt := range tests {
@@ -97,6 +114,16 @@ func etag(body string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// checksum is the full-object checksum of body.
+func checksum(algorithm, body string) store.Checksum {
+	h, err := store.NewHash(algorithm)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.WriteString(h, body) // it never fails
+	return store.SumOf(algorithm, h)
+}
+
 // random returns n bytes that do not compress or repeat.
 func random(n int, seed uint64) string {
 	b := make([]byte, n)
@@ -117,7 +144,7 @@ func testRoundTrip(t *testing.T, s store.Store) {
 	}{
 		{"empty and plain", 0, store.PutOptions{}},
 		{"one byte", 1, store.PutOptions{Metadata: map[string]string{"one": ""}}},
-		{"just under a buffer", 64<<10 - 1, store.PutOptions{Headers: headers}},
+		{"just under a buffer", 64<<10 - 1, store.PutOptions{Headers: headers, Tags: map[string]string{"t": "\xff", "": ""}}},
 		{"a buffer", 64 << 10, store.PutOptions{Headers: store.Headers{ContentLanguage: "en"}}},
 		{"just over a buffer", 64<<10 + 1, store.PutOptions{Metadata: map[string]string{"a": "1", "b": "\xff", "z-z": strings.Repeat("v", 2000)}}},
 		{"several megabytes", 3<<20 + 17, store.PutOptions{Headers: headers, Metadata: map[string]string{"n": "v"}}},
@@ -131,7 +158,8 @@ func testRoundTrip(t *testing.T, s store.Store) {
 		}
 		want := store.Info{
 			Key: "key", Size: int64(tt.size), ETag: etag(body), Modified: info.Modified,
-			Headers: tt.opt.Headers, Metadata: tt.opt.Metadata,
+			Headers: tt.opt.Headers, Metadata: tt.opt.Metadata, Tags: tt.opt.Tags,
+			VersionID: store.NullVersion, Checksum: checksum(store.CRC64NVME, body), Encrypted: info.Encrypted,
 		}
 		if diff := cmp.Diff(want, info); diff != "" {
 			t.Errorf("%s: Put (-want +got):\n%s", tt.name, diff)
@@ -296,36 +324,5 @@ func testAbsent(t *testing.T, s store.Store) {
 	}
 	if page, err := s.List(t.Context(), "never", store.ListOptions{Delimiter: "/"}); err != nil || !cmp.Equal(page, store.Page{}) {
 		t.Errorf("List of an empty bucket = %+v, %v", page, err)
-	}
-}
-
-func testClose(t *testing.T, s store.Store) {
-	put(t, s, "b", "k", "body")
-	o, err := s.Get(t.Context(), "b", "k", store.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatalf("Close: %v", err)
-	}
-	if b, err := io.ReadAll(o.Body); err != nil || string(b) != "body" {
-		t.Errorf("a body that was open at Close reads %q, %v", b, err)
-	}
-	o.Body.Close()
-	calls := map[string]func(ctx context.Context) error{
-		"Put": func(ctx context.Context) error {
-			_, err := s.Put(ctx, "b", "k", bytes.NewReader(nil), store.PutOptions{})
-			return err
-		},
-		"Get":    func(ctx context.Context) error { _, err := s.Get(ctx, "b", "k", store.GetOptions{}); return err },
-		"Head":   func(ctx context.Context) error { _, err := s.Head(ctx, "b", "k"); return err },
-		"Delete": func(ctx context.Context) error { return s.Delete(ctx, "b", "k") },
-		"List":   func(ctx context.Context) error { _, err := s.List(ctx, "b", store.ListOptions{}); return err },
-		"Close":  func(context.Context) error { return s.Close() },
-	}
-	for name, call := range calls {
-		if err := call(t.Context()); !errors.Is(err, store.ErrClosed) {
-			t.Errorf("%s after Close: %v, want ErrClosed", name, err)
-		}
 	}
 }
