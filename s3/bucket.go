@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"glassine/aws/fault"
@@ -27,16 +28,16 @@ func (s *Service) CreateBucket(ctx context.Context, c iam.Caller, name, region s
 	if !validRegion(region) {
 		return Bucket{}, fault.New("InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", region)
 	}
-	block := BlockAll
+	block, encryption := BlockAll, s.defaultEncryption()
 	return s.buckets.Update(ctx, name, func(old Bucket, exists bool) (Bucket, error) {
 		if exists {
 			return old, fault.New("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", name)
 		}
-		return Bucket{Name: name, Region: region, Created: s.cfg.Now().UTC(), Block: &block}, nil
+		return Bucket{Name: name, Region: region, Created: s.cfg.Now().UTC(), Block: &block, Encryption: encryption}, nil
 	})
 }
 
-// DeleteBucket removes an empty bucket that has no access points.
+// DeleteBucket removes an empty bucket that has no access points, and drops the multipart uploads that are under way in it.
 func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) error {
 	if err := s.askBucket(ctx, c, "s3:DeleteBucket", name); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) e
 		return err
 	}
 	defer release()
-	return s.buckets.Delete(ctx, name, func(_ Bucket, exists bool) error {
+	return s.buckets.Delete(ctx, name, func(b Bucket, exists bool) error {
 		if !exists {
 			return noSuchBucket(name)
 		}
@@ -55,15 +56,35 @@ func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) e
 				return fault.New("BucketHasAccessPointsAttached", "The bucket you tried to delete has access points attached").With("BucketName", name)
 			}
 		}
-		page, err := s.cfg.Store.List(ctx, name, store.ListOptions{Max: 1})
+		page, err := s.cfg.Store.ListVersions(ctx, name, store.EntryOptions{Max: 1})
 		if err != nil {
 			return err
 		}
-		if len(page.Objects) > 0 {
-			return fault.New("BucketNotEmpty", "The bucket you tried to delete is not empty").With("BucketName", name)
+		if len(page.Entries) > 0 {
+			message := "The bucket you tried to delete is not empty"
+			if b.Versioning != "" {
+				message += ". You must delete all versions in the bucket."
+			}
+			return fault.New("BucketNotEmpty", "%s", message).With("BucketName", name)
 		}
-		return nil
+		return s.abortAll(ctx, name)
 	})
+}
+
+// abortAll drops the bucket's uploads: nothing may wait for the next bucket of that name.
+func (s *Service) abortAll(ctx context.Context, bucket string) error {
+	for {
+		page, err := s.cfg.Store.ListUploads(ctx, bucket, store.EntryOptions{})
+		if err != nil || len(page.Entries) == 0 {
+			return err
+		}
+		for _, up := range page.Entries {
+			err := s.cfg.Store.AbortUpload(ctx, store.UploadID{Bucket: bucket, Key: up.Key, ID: up.ID})
+			if err != nil && !errors.Is(err, store.ErrNoUpload) {
+				return err
+			}
+		}
+	}
 }
 
 // HeadBucket returns the bucket's configuration to whoever may list it.
@@ -164,6 +185,35 @@ func (s *Service) change(ctx context.Context, c iam.Caller, action, bucket strin
 		return b, edit(&b)
 	})
 	return err
+}
+
+// configuration returns the bucket to whoever may do action, which reads a part of its configuration.
+func (s *Service) configuration(ctx context.Context, c iam.Caller, action, bucket string) (Bucket, error) {
+	if err := s.askBucket(ctx, c, action, bucket); err != nil {
+		return Bucket{}, err
+	}
+	b, ok := s.buckets.Get(bucket)
+	if !ok {
+		return b, noSuchBucket(bucket)
+	}
+	return b, nil
+}
+
+// BucketPolicyIsPublic reports whether the bucket's policy is public, or NoSuchBucketPolicy.
+// (S3 API Reference, GetBucketPolicyStatus.)
+func (s *Service) BucketPolicyIsPublic(ctx context.Context, c iam.Caller, bucket string) (bool, error) {
+	b, err := s.configuration(ctx, c, "s3:GetBucketPolicyStatus", bucket)
+	if err != nil {
+		return false, err
+	}
+	if b.Policy == "" {
+		return false, fault.New("NoSuchBucketPolicy", "The bucket policy does not exist").With("BucketName", bucket)
+	}
+	p, err := iam.Parse([]byte(b.Policy), iam.ResourcePolicy)
+	if err != nil {
+		return false, err
+	}
+	return p.Public(), nil
 }
 
 // ask decides about something that has no resource policy.

@@ -54,7 +54,7 @@ func TestDeleteBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, "bucket with an object", r.DeleteBucket(ctx, r.root, "photos"), "BucketNotEmpty")
-	if err := r.DeleteObject(ctx, r.root, bucket, "a.jpg"); err != nil {
+	if _, err := r.DeleteObject(ctx, r.root, bucket, "a.jpg", store.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, "empty bucket", r.DeleteBucket(ctx, r.root, "photos"), "")
@@ -132,7 +132,8 @@ func TestObjectErrors(t *testing.T) {
 		t.Errorf("PutObject of a bad body = %v, want the body's own error", err)
 	}
 	wantCode(t, "what it left", r.get(r.root, bucket, "bad"), "NoSuchKey")
-	wantCode(t, "delete of an absent key", r.DeleteObject(ctx, r.root, bucket, "absent"), "")
+	_, err = r.DeleteObject(ctx, r.root, bucket, "absent", store.DeleteOptions{})
+	wantCode(t, "delete of an absent key", err, "")
 	r.store.Limit = 1
 	wantCode(t, "full store", r.put(ctx, r.root, bucket, "more"), "InsufficientStorage")
 }

@@ -7,7 +7,7 @@ import (
 	"glassine/iam"
 )
 
-// AccessPoints lists the account's access points by name; those of one bucket when bucket is not "".
+// AccessPoints lists the account's access points by name, without their policies; those of one bucket when bucket is not "".
 func (s *Service) AccessPoints(ctx context.Context, c iam.Caller, bucket string) ([]AccessPoint, error) {
 	if err := s.ask(ctx, c, "s3:ListAccessPoints", "*"); err != nil {
 		return nil, err
@@ -15,6 +15,7 @@ func (s *Service) AccessPoints(ctx context.Context, c iam.Caller, bucket string)
 	var out []AccessPoint
 	for _, ap := range s.accessPoints.All() {
 		if bucket == "" || ap.Bucket == bucket {
+			ap.Policy, ap.PolicyIDs = "", nil
 			out = append(out, ap)
 		}
 	}

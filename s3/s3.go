@@ -24,9 +24,12 @@ type Config struct {
 	State  state.Store
 	Store  store.Store
 	IAM    *iam.Service
-	Region string           // of buckets whose creator names none; "" means us-east-1
-	Now    func() time.Time // nil means time.Now
-	Log    *slog.Logger     // nil means slog.Default
+	Region string // of buckets whose creator names none; "" means us-east-1
+	// Encrypts says that Store has a master key. Then new buckets encrypt what comes into them (SSE-S3), as AWS's do.
+	// Without it nothing says that it is encrypted, and a request for it is refused with NotImplemented.
+	Encrypts bool
+	Now      func() time.Time // nil means time.Now
+	Log      *slog.Logger     // nil means slog.Default
 }
 
 // Service holds the account's buckets and access points. Safe for many goroutines.
@@ -39,7 +42,12 @@ type Service struct {
 	// turn is held by what must not meet the deletion of a bucket: the deletion itself, the making of an access point, and
 	// the last look of PutObject. Waiting for it honours ctx.
 	turn chan struct{}
+
+	deletes chan struct{} // held by each deletion of DeleteObjects; its capacity is how many run at once
 }
+
+// deletesAtOnce bounds the deletions of all DeleteObjects requests: enough that a store can gather them into one flush.
+const deletesAtOnce = 16
 
 // New reads buckets and access points from cfg.State.
 func New(ctx context.Context, cfg Config) (*Service, error) {
@@ -64,7 +72,10 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, buckets: buckets, accessPoints: accessPoints, account: account, turn: make(chan struct{}, 1)}, nil
+	return &Service{
+		cfg: cfg, buckets: buckets, accessPoints: accessPoints, account: account,
+		turn: make(chan struct{}, 1), deletes: make(chan struct{}, deletesAtOnce),
+	}, nil
 }
 
 // take waits for the turn and returns how to give it back.
@@ -101,6 +112,13 @@ type Bucket struct {
 	Policy       string            // its text; "" when there is none
 	PolicyIDs    map[string]string // whom the ARNs in Policy meant when it was put: see iam.Policy.Pinned
 	Block        *PublicAccessBlock
+
+	Versioning  string            // VersioningEnabled, VersioningSuspended, or "": it never had versions
+	Encryption  string            // of objects whose request names none: AES256, or "" for none
+	NoOwnership bool              // the ownership controls were deleted; ACLs stay off all the same
+	Tags        map[string]string // nil: not set
+	CORS        []CORSRule
+	Lifecycle   []LifecycleRule
 }
 
 // AccessPoint is a named way into a bucket with a policy of its own. Bucket and Block are fixed at creation.
@@ -168,7 +186,7 @@ func NoSuchAccessPoint(name string) *fault.Error {
 // Through an access point two decisions must both allow: the access point's, and the bucket's with s3:DataAccessPoint*
 // set. (Amazon S3 User Guide, "Configuring IAM policies for using access points".)
 func (s *Service) authorize(ctx context.Context, c iam.Caller, action string, b Bucket, ap *AccessPoint, key string, extra iam.Context) error {
-	keys := iam.Context{}
+	keys := iam.Context{"s3:resourceaccount": {s.cfg.IAM.Account()}}
 	maps.Copy(keys, extra)
 	block := s.inForce(b)
 	if ap != nil {

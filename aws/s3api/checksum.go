@@ -1,76 +1,241 @@
 package s3api
 
 import (
+	"bytes"
 	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"hash"
-	"hash/crc32"
-	"hash/crc64"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
 	"glassine/aws/fault"
 	"glassine/aws/wire"
+	"glassine/s3"
+	"glassine/store"
 )
 
-// nvme is CRC-64/NVME's polynomial, reflected. (S3 User Guide, "Checking object integrity"; NVM Express specification.)
-var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-
-// algorithms are the checksums that a PutObject may carry in x-amz-checksum-NAME.
-var algorithms = []struct {
-	name string
-	make func() hash.Hash
-}{
-	{"crc32", func() hash.Hash { return crc32.NewIEEE() }},
-	{"crc32c", func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }},
-	{"crc64nvme", func() hash.Hash { return crc64.New(nvme) }},
-	{"sha1", sha1.New},
-	{"sha256", sha256.New},
+// algorithms are the checksums that S3 keeps, under the names that headers have after x-amz-checksum-.
+var algorithms = []struct{ header, name string }{
+	{"crc32", store.CRC32}, {"crc32c", store.CRC32C}, {"crc64nvme", store.CRC64NVME}, {"sha1", store.SHA1}, {"sha256", store.SHA256},
 }
 
-// verifiedBody is the body as a reader that ends in an error, and not in io.EOF, when it is not what was signed
-// (x-amz-content-sha256, chunk signatures), announced (Content-Length) or summed (Content-MD5, x-amz-checksum-* in a header
-// or in the trailer). Its length is the object's.
-func verifiedBody(req *request) (wire.Payload, error) {
+// unkept are checksums that newer SDKs may be told to send and that are not computed here.
+var unkept = []string{"md5", "sha512", "xxhash3", "xxhash64", "xxhash128"}
+
+// algorithm reads an algorithm's name, of any case; "" is "".
+func algorithm(v string) (string, error) {
+	if v == "" {
+		return "", nil
+	}
+	for _, a := range algorithms {
+		if strings.EqualFold(v, a.name) {
+			return a.name, nil
+		}
+	}
+	if slices.Contains(unkept, strings.ToLower(v)) {
+		return "", notImplemented("checksum algorithm " + v)
+	}
+	return "", fault.New("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+}
+
+// payload is the request's body as a reader that ends in an error, and not in io.EOF, when it is not what was signed
+// (x-amz-content-sha256, chunk signatures) or announced (Content-Length), and what its sender says of it (Content-MD5,
+// x-amz-checksum-* in a header or behind it). Its length is the object's.
+func payload(req *request) (wire.Payload, s3.Digest, error) {
 	req.Body = io.NopCloser(shortBody{req.Body})
 	body, err := wire.NewPayload(req.Request, req.sig)
 	if err != nil {
-		return body, err
+		return body, s3.Digest{}, err
 	}
-	if v := req.Header.Get("Content-Md5"); v != "" {
-		want, ok := digest(v, md5.Size)
+	d, err := digest(req.Header, body.Trailer)
+	return body, d, err
+}
+
+// digest reads what the headers say of a body; trailer gives what comes behind it.
+func digest(h http.Header, trailer func(string) string) (s3.Digest, error) {
+	var d s3.Digest
+	if values := h.Values("Content-Md5"); len(values) > 0 {
+		sum, ok := decodeSum(values[0], md5.Size)
 		if !ok {
-			return body, fault.New("InvalidDigest", "The Content-MD5 you specified was invalid.").With("Content-MD5", v)
+			return d, fault.New("InvalidDigest", "The Content-MD5 you specified was invalid.").With("Content-MD5", values[0])
 		}
-		body.Reader = wire.Verify(body.Reader, md5.New(), func() []byte { return want }, fault.New("BadDigest", "The Content-MD5 you specified did not match what we received."))
+		d.MD5 = hex.EncodeToString(sum)
 	}
-	trailers := strings.ToLower(strings.Join(req.Header.Values("X-Amz-Trailer"), ","))
-	given := 0
+	announced := strings.ReplaceAll(strings.ToLower(strings.Join(h.Values("X-Amz-Trailer"), ",")), " ", "")
+	var names []string // of the checksums, in headers and behind the body
+	for name := range h {
+		names = append(names, strings.ToLower(name))
+	}
+	behind := strings.Split(announced, ",")
+	names = slices.DeleteFunc(append(names, behind...), func(name string) bool {
+		return !strings.HasPrefix(name, "x-amz-checksum-") || slices.Contains([]string{"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"}, name)
+	})
+	if len(names) > 1 {
+		return d, fault.New("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	if len(names) == 1 {
+		header := names[0]
+		sum, name, err := headerHash(header)
+		if err != nil {
+			return d, err
+		}
+		d.Algorithm = name
+		if slices.Contains(behind, header) {
+			d.Value = func() string { return trailer(header) }
+		} else {
+			raw, ok := decodeSum(h.Get(header), sum.Size())
+			if !ok {
+				return d, fault.New("InvalidRequest", "Value for %s header is invalid.", header)
+			}
+			d.Value = func() string { return base64.StdEncoding.EncodeToString(raw) }
+		}
+	}
+	asked, err := algorithm(h.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	switch {
+	case err != nil:
+		return d, err
+	case asked != "" && d.Algorithm == "":
+		return d, fault.New("InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case asked != "" && asked != d.Algorithm:
+		return d, fault.New("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
+	return d, nil
+}
+
+// headerHash is the hash that a checksum header is of, and its algorithm.
+func headerHash(header string) (hash.Hash, string, error) {
+	kind := strings.TrimPrefix(header, "x-amz-checksum-")
 	for _, a := range algorithms {
-		header := "x-amz-checksum-" + a.name
-		v, inTrailer := req.Header.Get(header), slices.Contains(strings.Split(strings.ReplaceAll(trailers, " ", ""), ","), header)
-		if v == "" && !inTrailer {
+		if a.header == kind {
+			h, err := store.NewHash(a.name)
+			return h, a.name, err
+		}
+	}
+	if slices.Contains(unkept, kind) {
+		return nil, "", notImplemented(header)
+	}
+	return nil, "", fault.New("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
+}
+
+// readBody reads a body of at most limit bytes whole, and checks it as payload and its digest do. It reports whether the
+// sender said what the bytes are, by an MD5 or a checksum.
+func readBody(req *request, limit int64) (raw []byte, said bool, err error) {
+	body, d, err := payload(req)
+	if err != nil {
+		return nil, false, err
+	}
+	raw, err = io.ReadAll(io.LimitReader(body, limit+1)) // limit
+	if err != nil {
+		return nil, false, err
+	}
+	if int64(len(raw)) > limit {
+		return nil, false, fault.New("EntityTooLarge", "The request body is larger than the %d bytes that this operation allows.", limit)
+	}
+	h, err := store.NewHash(d.Algorithm)
+	if err != nil {
+		return nil, false, err
+	}
+	h.Write(raw)
+	sum := md5.Sum(raw)
+	return raw, d.MD5 != "" || d.Algorithm != "", d.Check(hex.EncodeToString(sum[:]), store.SumOf(d.Algorithm, h))
+}
+
+// readXML decodes a body of at most limit bytes into v: MalformedXML, or what readBody returns.
+func readXML(req *request, limit int64, v any) (said bool, err error) {
+	raw, said, err := readBody(req, limit)
+	if err != nil {
+		return said, err
+	}
+	return said, wire.ReadXML(bytes.NewReader(raw), limit, v)
+}
+
+// checksums are an object's or a part's checksum as XML has it: one of the five.
+type checksums struct {
+	ChecksumCRC32     string `xml:",omitempty"`
+	ChecksumCRC32C    string `xml:",omitempty"`
+	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumSHA1      string `xml:",omitempty"`
+	ChecksumSHA256    string `xml:",omitempty"`
+}
+
+func checksumXML(c store.Checksum) checksums {
+	var x checksums
+	if p := x.field(c.Algorithm); p != nil {
+		*p = c.Value
+	}
+	return x
+}
+
+func (x *checksums) field(algorithm string) *string {
+	switch algorithm {
+	case store.CRC32:
+		return &x.ChecksumCRC32
+	case store.CRC32C:
+		return &x.ChecksumCRC32C
+	case store.CRC64NVME:
+		return &x.ChecksumCRC64NVME
+	case store.SHA1:
+		return &x.ChecksumSHA1
+	case store.SHA256:
+		return &x.ChecksumSHA256
+	}
+	return nil
+}
+
+// given is the checksum that a client put in; more than one is an InvalidArgument.
+func (x *checksums) given() (store.Checksum, error) {
+	var c store.Checksum
+	for _, a := range algorithms {
+		v := *x.field(a.name)
+		if v == "" {
 			continue
 		}
-		if given++; given > 1 || v != "" && inTrailer {
-			return body, fault.New("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		if c.Value != "" {
+			return c, fault.New("InvalidArgument", "Invalid Base64 or multiple checksums present in request").With("ArgumentName", "Checksum")
 		}
-		h := a.make()
-		want, ok := digest(v, h.Size())
-		if v != "" && !ok {
-			return body, fault.New("InvalidRequest", "Value for %s header is invalid.", header)
+		sum, err := store.NewHash(a.name)
+		if err != nil {
+			return c, err
 		}
-		wanted := func() []byte { return want }
-		if inTrailer {
-			trailer := body.Trailer
-			wanted = func() []byte {
-				want, _ := digest(trailer(header), h.Size())
-				return want
-			}
+		if _, ok := decodeSum(v, sum.Size()); !ok {
+			return c, fault.New("InvalidArgument", "Invalid Base64 or multiple checksums present in request").With("ArgumentName", "Checksum").With("ArgumentValue", v)
 		}
-		body.Reader = wire.Verify(body.Reader, h, wanted, fault.New("BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(a.name)))
+		c = store.Checksum{Algorithm: a.name, Value: v}
 	}
-	return body, nil
+	return c, nil
+}
+
+// checksumHeaders says an object's checksum. (S3 API Reference, PutObject and GetObject, response headers.)
+func checksumHeaders(h http.Header, c store.Checksum) {
+	if c.Value == "" {
+		return
+	}
+	h.Set("X-Amz-Checksum-"+strings.ToLower(c.Algorithm), c.Value)
+	if c.Type != "" {
+		h.Set("X-Amz-Checksum-Type", c.Type)
+	}
+}
+
+// decodeSum reads a base64 hash of size bytes.
+func decodeSum(v string, size int) ([]byte, bool) {
+	raw, err := base64.StdEncoding.DecodeString(v)
+	return raw, err == nil && len(raw) == size
+}
+
+// errShort is the end of a body before its announced length.
+var errShort = fault.New("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+
+// shortBody gives IncompleteBody when the client stopped sending.
+type shortBody struct{ r io.Reader }
+
+func (s shortBody) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errShort
+	}
+	return n, err
 }

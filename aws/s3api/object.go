@@ -1,81 +1,84 @@
 package s3api
 
 import (
-	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"glassine/aws/fault"
+	"glassine/s3"
 	"glassine/store"
 )
 
-// maxPut is the largest object that one PutObject stores. (S3 API Reference, PutObject: 5 GB.)
-const maxPut = 5 << 30
-
 // object dispatches the operations on a key.
 func (h *Handler) object(req *request) error {
+	q := req.query
+	if req.Header.Get("X-Amz-Copy-Source") != "" && req.Method != http.MethodPut {
+		return fault.New("InvalidArgument", "You can only specify a copy source header for copy requests.").With("ArgumentName", "x-amz-copy-source").With("ArgumentValue", req.Header.Get("X-Amz-Copy-Source"))
+	}
+	switch sub := q.subresource("partNumber", "versionId", "delete"); sub {
+	case "":
+	case "versions":
+		return fault.New("InvalidRequest", "There is no such thing as the ?versions sub-resource for a key")
+	case "uploads", "uploadId":
+		return h.upload(req)
+	case "tagging":
+		return h.objectTagging(req)
+	case "attributes":
+		return req.by(methods{http.MethodGet: h.objectAttributes})
+	case "acl":
+		return req.by(methods{http.MethodGet: h.objectACL, http.MethodPut: h.putObjectACL})
+	case "legal-hold", "retention":
+		if req.Method == http.MethodGet {
+			return h.noObjectLock(req)
+		}
+		return notImplemented("?" + sub)
+	default:
+		return notImplemented("?" + sub)
+	}
 	switch req.Method {
-	case http.MethodGet, http.MethodHead:
-		if sub := req.query.subresource(); sub != "" {
-			return notImplemented("?" + sub)
-		}
-		if req.Method == http.MethodHead {
-			return h.headObject(req)
-		}
+	case http.MethodHead:
+		return h.headObject(req)
+	case http.MethodGet:
 		return h.getObject(req)
 	case http.MethodPut:
-		if sub := req.query.subresource(); sub != "" {
-			return notImplemented("?" + sub)
+		if q.has("partNumber") {
+			return fault.New("InvalidArgument", "This operation does not accept partNumber without uploadId").With("ArgumentName", "partNumber").With("ArgumentValue", q["partNumber"])
+		}
+		if req.Header.Get("X-Amz-Copy-Source") != "" {
+			return h.copyObject(req)
 		}
 		return h.putObject(req)
 	case http.MethodDelete:
-		if sub := req.query.subresource(); sub != "" {
-			return notImplemented("?" + sub)
-		}
-		if err := h.S3.DeleteObject(req.Context(), req.caller, req.target.s3(), req.target.key); err != nil {
-			return err
-		}
-		req.w.WriteHeader(http.StatusNoContent)
-		return nil
-	case http.MethodPost:
-		if req.query.has("uploads") || req.query.has("uploadId") {
-			return fault.New("NotImplemented", "Multipart uploads are not supported yet. Send the object in one PutObject (up to 5 GB); for the AWS CLI: aws configure set s3.multipart_threshold 5GB")
-		}
-		if sub := req.query.subresource(); sub != "" {
-			return notImplemented("?" + sub)
-		}
+		return h.deleteObject(req)
 	}
 	return methodNotAllowed(req.Method)
 }
 
 func (h *Handler) getObject(req *request) error {
-	rng, err := parseRange(req.Header.Get("Range"))
+	rng, part, err := asked(req)
 	if err != nil {
 		return err
 	}
-	o, err := h.S3.GetObject(req.Context(), req.caller, req.target.s3(), req.target.key, store.GetOptions{Range: rng})
+	var o *store.Object
+	t, key, version := req.target.s3(), req.target.key, req.query["versionId"]
+	if part != 0 {
+		o, err = h.S3.GetObjectPart(req.Context(), req.caller, t, key, version, part)
+	} else {
+		o, err = h.S3.GetObject(req.Context(), req.caller, t, key, store.GetOptions{VersionID: version, Range: rng})
+	}
 	if err != nil {
 		return err
 	}
 	defer o.Body.Close()
-	if err := preconditions(req.Request, o.Info); err != nil {
+	if err := conditions(req.Header, "").Check(o.Info); err != nil {
+		return notModified(req, o.Info, err)
+	}
+	status, err := readHeaders(req, o.Info, part, rng != nil, o.Offset, o.Length)
+	if err != nil {
 		return err
 	}
-	hd := req.w.Header()
-	objectHeaders(hd, o.Info)
-	if err := overrides(hd, req); err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if rng != nil {
-		status = http.StatusPartialContent
-		hd.Set("Content-Range", "bytes "+strconv.FormatInt(o.Offset, 10)+"-"+strconv.FormatInt(o.Offset+o.Length-1, 10)+"/"+strconv.FormatInt(o.Info.Size, 10))
-	}
-	hd.Set("Content-Length", strconv.FormatInt(o.Length, 10))
 	req.w.WriteHeader(status)
 	if n, err := io.Copy(req.w, o.Body); err != nil || n != o.Length {
 		return errStarted
@@ -84,38 +87,101 @@ func (h *Handler) getObject(req *request) error {
 }
 
 func (h *Handler) headObject(req *request) error {
-	info, err := h.S3.HeadObject(req.Context(), req.caller, req.target.s3(), req.target.key)
+	rng, part, err := asked(req)
 	if err != nil {
 		return err
 	}
-	if err := preconditions(req.Request, info); err != nil {
-		return err
-	}
-	hd := req.w.Header()
-	objectHeaders(hd, info)
-	if err := overrides(hd, req); err != nil {
-		return err
-	}
-	rng, err := parseRange(req.Header.Get("Range"))
+	info, err := h.S3.HeadObject(req.Context(), req.caller, req.target.s3(), req.target.key, req.query["versionId"])
 	if err != nil {
 		return err
+	}
+	if err := conditions(req.Header, "").Check(info); err != nil {
+		return notModified(req, info, err)
+	}
+	if part != 0 {
+		if rng, err = s3.PartRange(info, part); err != nil {
+			return err
+		}
+	}
+	if s3.AllOfNothing(rng, info.Size) {
+		rng = nil
 	}
 	offset, length, err := rng.Resolve(info.Size)
 	if err != nil {
 		return fault.New("InvalidRange", "The requested range is not satisfiable")
 	}
-	hd.Set("Content-Length", strconv.FormatInt(length, 10))
-	if rng != nil {
-		hd.Set("Content-Range", "bytes "+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10)+"/"+strconv.FormatInt(info.Size, 10))
-		req.w.WriteHeader(http.StatusPartialContent)
-		return nil
+	status, err := readHeaders(req, info, part, rng != nil, offset, length)
+	if err != nil {
+		return err
 	}
-	req.w.WriteHeader(http.StatusOK)
+	req.w.WriteHeader(status)
 	return nil
 }
 
+// asked is what of the object the request wants: a range, a part by its number, or all of it: nil and 0.
+func asked(req *request) (*store.Range, int, error) {
+	rng, err := parseRange(req.Header.Get("Range"))
+	if err != nil || !req.query.has("partNumber") {
+		return rng, 0, err
+	}
+	part, err := partNumber(req.query["partNumber"])
+	if err == nil && req.Header.Get("Range") != "" {
+		err = fault.New("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+	}
+	return nil, part, err
+}
+
+func partNumber(v string) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || store.CheckPartNumber(n) != nil {
+		return 0, fault.New("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive").With("ArgumentName", "partNumber").With("ArgumentValue", v)
+	}
+	return n, nil
+}
+
+// notModified lets a 304 carry what a cache refreshes its copy with (RFC 9110, section 15.4.5); other errors pass.
+func notModified(req *request, info store.Info, err error) error {
+	if fault.Is(err, "NotModified") {
+		objectHeaders(req.w.Header(), info)
+		req.w.Header().Del("Content-Type")
+	}
+	return err
+}
+
+// readHeaders sets the headers of an answer with length bytes from offset, and returns its status.
+func readHeaders(req *request, info store.Info, part int, ranged bool, offset, length int64) (int, error) {
+	hd := req.w.Header()
+	objectHeaders(hd, info)
+	if err := overrides(hd, req); err != nil {
+		return 0, err
+	}
+	if len(info.Tags) > 0 {
+		hd.Set("X-Amz-Tagging-Count", strconv.Itoa(len(info.Tags)))
+	}
+	if part != 0 && info.PartCount > 0 {
+		hd.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(info.PartCount))
+	}
+	// A checksum goes with the bytes that it is of: SDKs compare it with what they read.
+	if strings.EqualFold(req.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		switch {
+		case part != 0 && part <= len(info.Parts):
+			if info.Checksum.Type == store.Composite { // of others S3 keeps none of the parts
+				checksumHeaders(hd, store.Checksum{Algorithm: info.Parts[part-1].Checksum.Algorithm, Value: info.Parts[part-1].Checksum.Value, Type: info.Checksum.Type})
+			}
+		case length == info.Size && !ranged:
+			checksumHeaders(hd, info.Checksum)
+		}
+	}
+	hd.Set("Content-Length", strconv.FormatInt(length, 10))
+	if (ranged || part != 0) && length > 0 {
+		hd.Set("Content-Range", "bytes "+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10)+"/"+strconv.FormatInt(info.Size, 10))
+		return http.StatusPartialContent, nil
+	}
+	return http.StatusOK, nil
+}
+
 func objectHeaders(h http.Header, info store.Info) {
-	h.Set("ETag", `"`+info.ETag+`"`)
+	h.Set("ETag", quoted(info.ETag))
 	h.Set("Last-Modified", info.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	contentType := info.Headers.ContentType
@@ -134,7 +200,20 @@ func objectHeaders(h http.Header, info store.Info) {
 	for name, value := range info.Metadata {
 		h["x-amz-meta-"+name] = []string{value} // in lower case, as S3 writes it: SDKs show the name as it comes
 	}
+	storedHeaders(h, info.VersionID, info.Encrypted)
 }
+
+// storedHeaders says what version an object is, where its bucket has versions, and that it is encrypted, where it is.
+func storedHeaders(h http.Header, versionID string, encrypted bool) {
+	if versionID != "" {
+		h.Set("X-Amz-Version-Id", versionID)
+	}
+	if encrypted {
+		h.Set("X-Amz-Server-Side-Encryption", s3.AES256)
+	}
+}
+
+func quoted(etag string) string { return `"` + etag + `"` }
 
 // overrides sets the headers that a signed request asks for instead of the stored ones: response-content-type and its
 // kin. (S3 API Reference, GetObject, "Overriding response header values through the request".)
@@ -158,13 +237,9 @@ func parseRange(v string) (*store.Range, error) {
 	if !ok || strings.Contains(spec, ",") {
 		return nil, nil
 	}
-	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
+	first, last, ok := strings.Cut(spec, "-")
 	if !ok {
 		return nil, nil
-	}
-	digits := func(s string) (int64, bool) {
-		n, err := strconv.ParseUint(s, 10, 63)
-		return int64(n), err == nil
 	}
 	if first == "" {
 		n, ok := digits(last)
@@ -190,132 +265,43 @@ func parseRange(v string) (*store.Range, error) {
 	return &store.Range{Start: a, End: b}, nil
 }
 
-// preconditions decides a conditional read in RFC 9110's order (section 13.2.2): If-Match, If-Unmodified-Since,
-// If-None-Match, If-Modified-Since.
-func preconditions(r *http.Request, info store.Info) error {
-	failed := fault.New("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-	if m := r.Header.Get("If-Match"); m != "" {
-		if !matches(m, info.ETag) {
-			return failed.With("Condition", "If-Match")
-		}
-	} else if t, err := http.ParseTime(r.Header.Get("If-Unmodified-Since")); err == nil && info.Modified.Truncate(time.Second).After(t) {
-		return failed.With("Condition", "If-Unmodified-Since")
+func digits(s string) (int64, bool) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	return int64(n), err == nil
+}
+
+// conditions reads the conditional headers, those of a copy's source under their prefix x-amz-copy-source-.
+func conditions(h http.Header, prefix string) s3.Conditions {
+	c := s3.Conditions{IfMatch: h.Get(prefix + "If-Match"), IfNoneMatch: h.Get(prefix + "If-None-Match")}
+	if t, err := http.ParseTime(h.Get(prefix + "If-Modified-Since")); err == nil {
+		c.IfModifiedSince = t
 	}
-	unchanged := fault.New("NotModified", "Not Modified").WithStatus(http.StatusNotModified)
-	if m := r.Header.Get("If-None-Match"); m != "" {
-		if matches(m, info.ETag) {
-			return unchanged
-		}
-	} else if t, err := http.ParseTime(r.Header.Get("If-Modified-Since")); err == nil && !info.Modified.Truncate(time.Second).After(t) {
-		return unchanged
+	if t, err := http.ParseTime(h.Get(prefix + "If-Unmodified-Since")); err == nil {
+		c.IfUnmodifiedSince = t
 	}
+	return c
+}
+
+func (h *Handler) deleteObject(req *request) error {
+	d, err := h.S3.DeleteObject(req.Context(), req.caller, req.target.s3(), req.target.key, store.DeleteOptions{
+		VersionID: req.query["versionId"], IfMatch: strings.Trim(req.Header.Get("If-Match"), `"`),
+	})
+	if err != nil {
+		return err
+	}
+	hd := req.w.Header()
+	storedHeaders(hd, d.VersionID, false)
+	if d.Marker {
+		hd.Set("X-Amz-Delete-Marker", "true")
+	}
+	req.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func matches(list, etag string) bool {
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
-		if tag == "*" || tag == etag {
-			return true
-		}
-	}
-	return false
-}
-
-func (h *Handler) putObject(req *request) error {
-	if req.Header.Get("X-Amz-Copy-Source") != "" {
-		return notImplemented("x-amz-copy-source")
-	}
-	for _, name := range []string{
-		"X-Amz-Tagging", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold",
-		"X-Amz-Website-Redirect-Location", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Customer-Algorithm",
-	} {
-		if req.Header.Get(name) != "" {
-			return notImplemented(strings.ToLower(name))
-		}
-	}
-	if acl := req.Header.Get("X-Amz-Acl"); acl != "" && acl != "private" && acl != "bucket-owner-full-control" {
-		return fault.New("AccessControlListNotSupported", "The bucket does not allow ACLs")
-	}
-	opt, err := putOptions(req)
-	if err != nil {
+// noObjectLock answers about a lock that no object has.
+func (h *Handler) noObjectLock(req *request) error {
+	if _, err := h.S3.HeadObject(req.Context(), req.caller, req.target.s3(), req.target.key, req.query["versionId"]); err != nil {
 		return err
 	}
-	body, err := verifiedBody(req)
-	if err != nil {
-		return err
-	}
-	if body.Length < 0 {
-		return fault.New("MissingContentLength", "You must provide the Content-Length HTTP header.")
-	}
-	if body.Length > maxPut {
-		return fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").With("MaxSizeAllowed", strconv.FormatInt(maxPut, 10))
-	}
-	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), req.target.key, body, opt)
-	if err != nil {
-		return err
-	}
-	req.w.Header().Set("ETag", `"`+info.ETag+`"`)
-	req.w.WriteHeader(http.StatusOK)
-	return nil
-}
-
-func putOptions(req *request) (store.PutOptions, error) {
-	hd := req.Header
-	opt := store.PutOptions{
-		Headers: store.Headers{
-			ContentType: hd.Get("Content-Type"), CacheControl: hd.Get("Cache-Control"), ContentDisposition: hd.Get("Content-Disposition"),
-			ContentEncoding: withoutChunked(hd.Get("Content-Encoding")), ContentLanguage: hd.Get("Content-Language"), Expires: hd.Get("Expires"),
-		},
-		IfMatch: strings.Trim(hd.Get("If-Match"), `"`), IfNoneMatch: hd.Get("If-None-Match"),
-	}
-	if opt.IfNoneMatch != "" && opt.IfNoneMatch != "*" {
-		return opt, notImplemented("If-None-Match other than *")
-	}
-	size := 0
-	for name, values := range hd {
-		if key, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-meta-"); ok {
-			if opt.Metadata == nil {
-				opt.Metadata = map[string]string{}
-			}
-			opt.Metadata[key] = strings.Join(values, ",")
-			size += len(key) + len(opt.Metadata[key])
-		}
-	}
-	if size > 2048 {
-		return opt, fault.New("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
-			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", "2048")
-	}
-	return opt, nil
-}
-
-// withoutChunked is a Content-Encoding as it is stored: aws-chunked was only the way here.
-func withoutChunked(v string) string {
-	var kept []string
-	for coding := range strings.SplitSeq(v, ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
-			kept = append(kept, coding)
-		}
-	}
-	return strings.Join(kept, ",")
-}
-
-// errShort is the end of a body before its announced length.
-var errShort = fault.New("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
-
-// shortBody gives IncompleteBody when the client stopped sending.
-type shortBody struct{ r io.Reader }
-
-func (s shortBody) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errShort
-	}
-	return n, err
-}
-
-// digest reads a base64 header of a hash of size bytes.
-func digest(v string, size int) ([]byte, bool) {
-	raw, err := base64.StdEncoding.DecodeString(v)
-	return raw, err == nil && len(raw) == size
+	return fault.New("InvalidRequest", "Bucket is missing Object Lock Configuration")
 }

@@ -22,6 +22,7 @@ import (
 	"glassine/iam"
 	"glassine/objectlambda"
 	"glassine/s3"
+	"glassine/store"
 )
 
 // Handler answers S3 requests. Its fields are set before the first request.
@@ -60,10 +61,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		_, raw := sigv4.Target(r)
 		req.query = parseQuery(raw)
-		err = h.authenticate(req)
-	}
-	if err == nil {
-		err = h.dispatch(req)
+		err = h.serve(req)
 	}
 	if err == nil {
 		return
@@ -71,7 +69,34 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, errStarted) {
 		panic(http.ErrAbortHandler) // the answer broke off: reset the connection, so that nobody takes it for whole
 	}
+	if marker, ok := errors.AsType[*store.MarkerError](err); ok {
+		markerHeaders(w.Header(), marker)
+	}
 	wire.WriteError(w, r, dialect, req.id, err, h.log())
+}
+
+// serve authenticates and dispatches a request whose target is known.
+func (h *Handler) serve(req *request) error {
+	if req.target.kind == bucket || req.target.kind == accessPoint {
+		if req.Method == http.MethodOptions {
+			return h.preflight(req)
+		}
+		h.crossOrigin(req)
+	}
+	if err := h.authenticate(req); err != nil {
+		return err
+	}
+	return h.dispatch(req)
+}
+
+// markerHeaders says that a delete marker is the reason. (S3 User Guide, "Working with delete markers".)
+func markerHeaders(h http.Header, marker *store.MarkerError) {
+	h.Set("X-Amz-Delete-Marker", "true")
+	h.Set("X-Amz-Version-Id", marker.VersionID)
+	if marker.Named {
+		h.Set("Allow", http.MethodDelete)
+		h.Set("Last-Modified", marker.Modified.UTC().Format(http.TimeFormat))
+	}
 }
 
 // errStarted says that part of an answer was sent when it failed.
@@ -111,16 +136,19 @@ func (h *Handler) authenticate(req *request) error {
 	}
 	req.sig = sig
 	keys := iam.Context(wire.Context(req.Request, sig))
-	prefix := "s3:"
-	if lambda {
-		prefix = "s3-object-lambda:"
-	}
 	if sig != nil {
-		keys[prefix+"authtype"] = []string{"REST-HEADER"}
+		authType := authHeader
 		if sig.Query {
-			keys[prefix+"authtype"] = []string{"REST-QUERY-STRING"}
+			authType = authQuery
+			if !lambda {
+				presignedHeaders(req.Request, req.query)
+			}
 		}
-		keys["s3:signatureversion"] = []string{sigv4.Algorithm}
+		signatureKeys(keys, lambda, authType, sig.Time, h.now())
+	}
+	transportKeys(keys, req.Request, lambda)
+	if !lambda {
+		headerContext(keys, req.Header)
 	}
 	req.caller = c.WithContext(keys)
 	return nil
@@ -162,15 +190,50 @@ func (h *Handler) dispatch(req *request) error {
 	case objectLambda:
 		return h.objectLambda(req)
 	case service:
-		if req.Method == http.MethodGet {
-			return h.listBuckets(req)
-		}
-		return methodNotAllowed(req.Method)
+		return req.by(methods{http.MethodGet: h.listBuckets})
+	}
+	if owner := req.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != h.IAM.Account() {
+		return fault.New("AccessDenied", "Access Denied") // S3 User Guide, "Verifying bucket ownership with bucket owner condition"
 	}
 	if req.target.key == "" {
 		return h.bucket(req)
 	}
 	return h.object(req)
+}
+
+// methods are the operations on one resource by their HTTP method.
+type methods map[string]func(*request) error
+
+// by does the operation of the request's method.
+func (req *request) by(m methods) error {
+	if f := m[req.Method]; f != nil {
+		return f(req)
+	}
+	return methodNotAllowed(req.Method)
+}
+
+// done answers 200 without a body, unless err.
+func (req *request) done(err error) error {
+	if err == nil {
+		req.w.Header().Set("Content-Length", "0")
+		req.w.WriteHeader(http.StatusOK)
+	}
+	return err
+}
+
+// removes is the operation that removes a bucket, or a part of its configuration.
+func (h *Handler) removes(remove func(context.Context, iam.Caller, string) error) func(*request) error {
+	return func(req *request) error {
+		if err := remove(req.Context(), req.caller, req.target.name); err != nil {
+			return err
+		}
+		req.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}
+
+func malformedXML() error {
+	return fault.New("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
 func methodNotAllowed(method string) error {
@@ -202,7 +265,8 @@ func parseQuery(raw string) query {
 
 func (q query) has(name string) bool { _, ok := q[name]; return ok }
 
-// subresource names the operation that a query asks for, of those that S3 knows and the caller of this does not handle.
+// subresource names the operation that a query asks for, of those that S3 knows and the caller of this does not handle
+// otherwise.
 func (q query) subresource(handled ...string) string {
 	for _, name := range subresources {
 		if !q.has(name) {
@@ -224,6 +288,6 @@ var subresources = []string{
 	"accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory",
 	"legal-hold", "lifecycle", "location", "logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
 	"object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock", "replication",
-	"requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
+	"renameObject", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
 	"versioning", "versions", "website",
 }

@@ -1,0 +1,202 @@
+package s3api
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"glassine/aws/fault"
+	"glassine/s3"
+	"glassine/store"
+)
+
+// maxPut is the largest object that one PutObject stores, and the largest part. (S3 API Reference, PutObject: 5 GB.)
+const maxPut = 5 << 30
+
+// maxMetadata is the most bytes of user metadata. (S3 User Guide, "Working with object metadata": 2 KB.)
+const maxMetadata = 2 << 10
+
+func (h *Handler) putObject(req *request) error {
+	opt, err := putOptions(req.Header)
+	if err != nil {
+		return err
+	}
+	body, d, err := payload(req)
+	if err != nil {
+		return err
+	}
+	if err := checkLength(body.Length); err != nil {
+		return err
+	}
+	opt.ChecksumAlgorithm = d.Algorithm
+	opt.Accept = func(info store.Info) error { return d.Check(info.ETag, info.Checksum) }
+	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), req.target.key, body, opt)
+	if err != nil {
+		return err
+	}
+	madeHeaders(req.w.Header(), info)
+	req.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func checkLength(n int64) error {
+	if n < 0 {
+		return fault.New("MissingContentLength", "You must provide the Content-Length HTTP header.")
+	}
+	if n > maxPut {
+		return fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").
+			With("ProposedSize", strconv.FormatInt(n, 10)).With("MaxSizeAllowed", strconv.Itoa(maxPut))
+	}
+	return nil
+}
+
+// madeHeaders says what was stored.
+func madeHeaders(h http.Header, info store.Info) {
+	h.Set("ETag", quoted(info.ETag))
+	storedHeaders(h, info.VersionID, info.Encrypted)
+	checksumHeaders(h, info.Checksum)
+}
+
+// putOptions reads the headers that say how to store an object. What is not supported is refused.
+func putOptions(hd http.Header) (store.PutOptions, error) {
+	opt := store.PutOptions{Headers: storeHeaders(hd), IfMatch: strings.Trim(hd.Get("If-Match"), `"`), IfNoneMatch: hd.Get("If-None-Match")}
+	if opt.IfNoneMatch != "" && opt.IfNoneMatch != "*" {
+		return opt, notImplemented("If-None-Match other than *")
+	}
+	if opt.IfMatch == "*" {
+		return opt, notImplemented("If-Match: *")
+	}
+	var err error
+	if opt.Encrypt, err = encryption(hd); err != nil {
+		return opt, err
+	}
+	if err := refused(hd); err != nil {
+		return opt, err
+	}
+	if opt.Tags, err = taggingHeader(hd.Get("X-Amz-Tagging")); err != nil {
+		return opt, err
+	}
+	opt.Metadata, err = metadata(hd)
+	return opt, err
+}
+
+func storeHeaders(hd http.Header) store.Headers {
+	return store.Headers{
+		ContentType: hd.Get("Content-Type"), CacheControl: hd.Get("Cache-Control"), ContentDisposition: hd.Get("Content-Disposition"),
+		ContentEncoding: withoutChunked(hd.Get("Content-Encoding")), ContentLanguage: hd.Get("Content-Language"), Expires: hd.Get("Expires"),
+	}
+}
+
+func metadata(hd http.Header) (map[string]string, error) {
+	var m map[string]string
+	size := 0
+	for name, values := range hd {
+		if key, ok := strings.CutPrefix(strings.ToLower(name), "x-amz-meta-"); ok {
+			if m == nil {
+				m = map[string]string{}
+			}
+			m[key] = strings.Join(values, ",")
+			size += len(key) + len(m[key])
+		}
+	}
+	if size > maxMetadata {
+		return nil, fault.New("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
+			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", strconv.Itoa(maxMetadata))
+	}
+	return m, nil
+}
+
+// encryption reads what the headers ask of encryption at rest.
+func encryption(hd http.Header) (bool, error) {
+	for name := range hd {
+		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption-Customer-") || strings.HasPrefix(name, "X-Amz-Copy-Source-Server-Side-Encryption-Customer-") {
+			return false, notImplemented("encryption with keys of the customer's (SSE-C)")
+		}
+	}
+	v := hd.Get("X-Amz-Server-Side-Encryption")
+	if v == "" {
+		return false, nil
+	}
+	return true, s3.CheckEncryption(v)
+}
+
+// storageClasses are S3's, all but the one that there is. (S3 API Reference, PutObject, x-amz-storage-class.)
+var storageClasses = []string{
+	"REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW",
+	"EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP",
+}
+
+// refused says what the headers ask that is not to be had.
+func refused(hd http.Header) error {
+	for _, name := range []string{"X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"} {
+		if hd.Get(name) != "" {
+			return fault.New("InvalidRequest", "Bucket is missing Object Lock Configuration")
+		}
+	}
+	for _, name := range []string{"X-Amz-Website-Redirect-Location", "X-Amz-Write-Offset-Bytes"} {
+		if hd.Get(name) != "" {
+			return notImplemented(strings.ToLower(name))
+		}
+	}
+	if class := hd.Get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
+		for _, known := range storageClasses {
+			if class == known {
+				return notImplemented("storage class " + class)
+			}
+		}
+		return fault.New("InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", class)
+	}
+	return refusedACL(hd)
+}
+
+// refusedACL takes the canned ACLs that change nothing where ACLs are off.
+func refusedACL(hd http.Header) error {
+	switch acl := hd.Get("X-Amz-Acl"); acl {
+	case "", "private", "bucket-owner-full-control":
+	case "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "log-delivery-write":
+		return s3.NoACLs()
+	default:
+		return fault.New("InvalidArgument", "").With("ArgumentName", "x-amz-acl").With("ArgumentValue", acl)
+	}
+	for name := range hd {
+		if strings.HasPrefix(name, "X-Amz-Grant-") {
+			return s3.NoACLs()
+		}
+	}
+	return nil
+}
+
+// taggingHeader reads x-amz-tagging, which is tags in the form of a query.
+func taggingHeader(v string) (map[string]string, error) {
+	if v == "" {
+		return nil, nil
+	}
+	bad := fault.New("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.").
+		With("ArgumentName", "x-amz-tagging").With("ArgumentValue", v)
+	tags := map[string]string{}
+	for piece := range strings.SplitSeq(v, "&") {
+		if piece == "" {
+			continue
+		}
+		k, value, _ := strings.Cut(piece, "=")
+		key, err1 := url.QueryUnescape(k)
+		value, err2 := url.QueryUnescape(value)
+		if _, twice := tags[key]; err1 != nil || err2 != nil || twice || key == "" {
+			return nil, bad
+		}
+		tags[key] = value
+	}
+	return tags, nil
+}
+
+// withoutChunked is a Content-Encoding as it is stored: aws-chunked was only the way here.
+func withoutChunked(v string) string {
+	var kept []string
+	for coding := range strings.SplitSeq(v, ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
+			kept = append(kept, coding)
+		}
+	}
+	return strings.Join(kept, ",")
+}
