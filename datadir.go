@@ -1,7 +1,9 @@
 package glassine
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +24,7 @@ const dataVersion = 1
 //
 //	VERSION                the layout's number
 //	lock                   held while a glassine runs on the directory
-//	secret.key             32 random bytes that seal the secrets in state.db
+//	secret.key             32 random bytes that seal the secrets in state.db and encrypt the objects
 //	root-credentials.json  the root access key, for glassine env
 //	ca.pem, ca-key.pem     the local certificate authority
 //	state.db               control-plane records
@@ -53,6 +55,16 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// objectKeys are the master keys that objects' data keys are encrypted under. They come from the sealing key, which is to be
+// backed up apart from the objects.
+func (d *dataDir) objectKeys() [][32]byte {
+	raw, err := hkdf.Key(sha256.New, d.key[:], nil, "glassine objects 1", 32)
+	if err != nil {
+		panic(err) // the length is fine
+	}
+	return [][32]byte{[32]byte(raw)}
 }
 
 // Close lets the directory go.

@@ -59,6 +59,12 @@ type Config struct {
 	Now func() time.Time
 }
 
+// How often stored objects are read against their checksums, and lifecycle rules are applied.
+const (
+	scrubEvery  = 7 * 24 * time.Hour
+	expireEvery = time.Hour
+)
+
 // DrainTime is how long Close waits for requests under way.
 const DrainTime = 10 * time.Second
 
@@ -151,7 +157,7 @@ func (s *System) open(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, records.Close)
-	objects, err := disk.Open(filepath.Join(cfg.Data, "objects"), disk.Options{Log: cfg.Log})
+	objects, err := disk.Open(filepath.Join(cfg.Data, "objects"), disk.Options{Log: cfg.Log, Keys: s.data.objectKeys(), Scrub: disk.ScrubOptions{Every: scrubEvery}})
 	if err != nil {
 		return err
 	}
@@ -169,7 +175,7 @@ func (s *System) open(ctx context.Context) error {
 	if err := s.ensureRoot(ctx); err != nil {
 		return err
 	}
-	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: objects, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: objects, Encrypts: true, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return err
 	}
 	s.local = &inProcess{next: edge.NewOriginTransport()}
@@ -351,12 +357,33 @@ func (s *System) Serve(ctx context.Context) error {
 			}
 		}()
 	}
+	expiring, stopExpiring := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { s.expire(expiring) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	stopExpiring()
+	background.Wait()
 	return errors.Join(err, s.Close())
+}
+
+// expire applies lifecycle rules now and then until ctx ends.
+func (s *System) expire(ctx context.Context) {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.S3.Expire(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error("lifecycle rules not applied", "error", err.Error())
+			}
+		}
+	}
 }
 
 func (v server) serve() error {
@@ -388,6 +415,17 @@ func (s *System) Close() error {
 		s.closeErr = errors.Join(errs...)
 	})
 	return s.closeErr
+}
+
+// Fsck checks the objects of a data directory that no glassine runs on: that the index and the files agree, and that every
+// file is what was stored. It changes nothing, calls report with each problem, and returns how much it looked at.
+func Fsck(ctx context.Context, data string, report func(disk.Problem)) (checked disk.Checked, err error) {
+	d, err := openDataDir(data)
+	if err != nil {
+		return checked, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return disk.Fsck(ctx, filepath.Join(data, "objects"), disk.FsckOptions{Keys: d.objectKeys()}, report)
 }
 
 // ReplaceRootCredentials makes a new root access key in a data directory that no glassine runs on; the old one is dead.
