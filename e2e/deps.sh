@@ -6,10 +6,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages() { # command:package ...
+packages() { # command:package or file:package ...
 	missing=""
 	for pair in "$@"; do
-		command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+		[ -e "${pair%%:*}" ] || command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 	done
 	[ -z "$missing" ] && return
 	echo "Installing Debian packages:$missing"
@@ -32,8 +32,9 @@ node_packages() {
 }
 
 case "${1:-}" in
-test) packages aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace curl:curl ;;
-bench) packages nginx:nginx wrk:wrk ;;
+test) packages aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace curl:curl \
+	rclone:rclone s3cmd:s3cmd /usr/lib/python3/dist-packages/boto3:python3-boto3 ;;
+bench) packages nginx:nginx wrk:wrk h2load:nghttp2-client ;;
 *) echo "usage: sh e2e/deps.sh test|bench" >&2; exit 2 ;;
 esac
 node_packages
