@@ -176,7 +176,7 @@ func testUploadErrors(t *testing.T, s store.Store) {
 		}
 	}
 	for name, no := range map[string]store.UploadID{
-		"another id":     {Bucket: "b", Key: "k", ID: up.ID[:31] + "v"},
+		"another id":     {Bucket: "b", Key: "k", ID: otherID(up.ID)},
 		"no id":          {Bucket: "b", Key: "k"},
 		"nonsense":       {Bucket: "b", Key: "k", ID: "../x"},
 		"another key":    {Bucket: "b", Key: "kk", ID: up.ID},

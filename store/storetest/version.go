@@ -88,7 +88,7 @@ func testVersions(t *testing.T, s store.Store) {
 	if err != nil || len(page.Objects) != 1 || page.Objects[0].VersionID != ids[4] {
 		t.Errorf("List = %+v, %v; want the newest version alone", page, err)
 	}
-	for _, id := range []string{store.NullVersion, "x", ids[0] + "0", strings.ToUpper(ids[0]), strings.Repeat("0", 32), ids[0][:31] + "v"} {
+	for _, id := range []string{store.NullVersion, "x", ids[0] + "0", strings.ToUpper(ids[0]), strings.Repeat("0", 32), otherID(ids[0])} {
 		if _, err := s.HeadVersion(t.Context(), "b", "k", id); !errors.Is(err, store.ErrNoVersion) || !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("HeadVersion of %q: %v, want ErrNoVersion, an ErrNotFound", id, err)
 		}
@@ -308,4 +308,12 @@ func compareVersions(t *testing.T, s store.Store, keys []string, model map[strin
 	if diff := cmp.Diff(current, keysOf(page)); err != nil || diff != "" {
 		t.Errorf("List: %v (-model +got):\n%s", err, diff)
 	}
+}
+
+// otherID is an id of the same form that differs in its last character.
+func otherID(id string) string {
+	if strings.HasSuffix(id, "v") {
+		return id[:len(id)-1] + "u"
+	}
+	return id[:len(id)-1] + "v"
 }
