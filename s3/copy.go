@@ -48,6 +48,9 @@ type Copied struct {
 // CopyObject stores an object under another key, or with other metadata under its own. The caller must be allowed to read
 // the source and to write the copy, and both for the tags if it has any.
 func (s *Service) CopyObject(ctx context.Context, c iam.Caller, cp Copy) (Copied, error) {
+	if c.Principal.Kind == iam.Anonymous {
+		return Copied{}, fault.New("AccessDenied", "Anonymous users cannot copy objects.  Please authenticate")
+	}
 	for range 3 {
 		src, err := s.source(ctx, c, cp.Source)
 		if err != nil {

@@ -17,6 +17,9 @@ import (
 
 // CreateMultipartUpload begins an upload. Encrypt asks for what the bucket may do by itself; Initiator is set here.
 func (s *Service) CreateMultipartUpload(ctx context.Context, c iam.Caller, t Target, key string, opt store.UploadOptions) (Bucket, store.Upload, error) {
+	if c.Principal.Kind == iam.Anonymous {
+		return Bucket{}, store.Upload{}, fault.New("AccessDenied", "Anonymous users cannot initiate multipart uploads.  Please authenticate.")
+	}
 	w := write{Tags: opt.Tags, Encrypt: opt.Encrypt}
 	b, err := s.writable(ctx, c, t, key, &w, nil)
 	if err != nil {

@@ -147,6 +147,21 @@ func TestRefusalsOfUploads(t *testing.T) {
 	}
 }
 
+// Whatever a policy allows everybody.
+func TestNobodyUploadsInPartsOrCopies(t *testing.T) {
+	r := newRig(t)
+	ctx := t.Context()
+	if err := r.DeletePublicAccessBlock(ctx, r.root, "photos"); err != nil {
+		t.Fatal(err)
+	}
+	r.bucketPolicy(t, to("Allow", `"*"`, "s3:*", bucketARN+"/*"))
+	wantCode(t, "PutObject", r.put(ctx, nobody, bucket, "k"), "")
+	_, _, err := r.CreateMultipartUpload(ctx, nobody, bucket, "k", store.UploadOptions{})
+	wantCode(t, "CreateMultipartUpload", err, "AccessDenied")
+	_, err = r.CopyObject(ctx, nobody, Copy{Source: CopySource{Target: bucket, Key: "a.jpg"}, Target: bucket, Key: "k"})
+	wantCode(t, "CopyObject", err, "AccessDenied")
+}
+
 // What waits in a bucket must not be found in the next one of its name.
 func TestUploadsGoWithTheirBucket(t *testing.T) {
 	r := newRig(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func (h *Handler) headBucket(req *request) error {
 		return err
 	}
 	req.w.Header().Set("X-Amz-Bucket-Region", b.Region)
-	req.w.Header().Set("X-Amz-Access-Point-Alias", "false")
+	req.w.Header().Set("X-Amz-Access-Point-Alias", strconv.FormatBool(req.target.alias))
 	req.w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // headerKeys are the condition keys of S3 that are the request's headers of the same name. Package s3 sets those that it
 // knows otherwise. (Service Authorization Reference, "Condition keys for Amazon S3".)
 var headerKeys = []string{
-	"x-amz-acl", "x-amz-content-sha256", "x-amz-copy-source", "x-amz-metadata-directive", "x-amz-object-ownership", "x-amz-server-side-encryption",
+	"x-amz-acl", "x-amz-copy-source", "x-amz-metadata-directive", "x-amz-object-ownership", "x-amz-server-side-encryption",
 	"x-amz-server-side-encryption-aws-kms-key-id", "x-amz-storage-class", "x-amz-website-redirect-location",
 	"x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
 }
@@ -65,17 +65,32 @@ func headerContext(keys iam.Context, h http.Header) {
 	}
 }
 
-// presignedHeaders lets x-amz-* parameters of a presigned URL stand for the headers of their names, as S3 does: the
-// JavaScript SDK's presigner puts metadata, tags and ACLs there (seen 2026-11). The signature covers them. A checksum there
-// is of the body that the presigner had, which is none, and is left out.
+// payloadKey says how much of the body the signature covers: its hash, or a word for less.
+func payloadKey(keys iam.Context, sig *sigv4.Signature) {
+	form := sig.PayloadHash
+	if form == "" {
+		form = sigv4.UnsignedPayload // a presigned URL says nothing
+	}
+	keys["s3:x-amz-content-sha256"] = []string{form}
+}
+
+// presignable are the parameters of a presigned URL that stand for headers; those that end in a hyphen are prefixes. What
+// says how the body comes is not among them, nor is a checksum: that is of the body that the presigner had, which is none.
+var presignable = []string{
+	"x-amz-meta-", "x-amz-acl", "x-amz-grant-", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-metadata-directive", "x-amz-storage-class",
+	"x-amz-server-side-encryption", "x-amz-server-side-encryption-", "x-amz-website-redirect-location", "x-amz-object-lock-", "x-amz-copy-source", "x-amz-copy-source-",
+	"x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-checksum-type", "x-amz-mp-object-size", "x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner",
+	"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker", "x-amz-object-ownership",
+}
+
+// presignedHeaders lets parameters of a presigned URL stand for the headers of their names, as S3 does: the JavaScript
+// SDK's presigner puts metadata, tags and ACLs there (seen 2026-11). The signature covers them.
 func presignedHeaders(r *http.Request, q query) {
 	for name, v := range q {
-		lower := strings.ToLower(name)
-		if name != lower || !strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-amz-checksum-") && name != "x-amz-checksum-mode" || name == "x-amz-sdk-checksum-algorithm" {
-			continue
-		}
-		if r.Header.Get(name) == "" {
-			r.Header.Set(name, v)
+		for _, p := range presignable {
+			if (name == p || strings.HasSuffix(p, "-") && strings.HasPrefix(name, p)) && r.Header.Get(name) == "" {
+				r.Header.Set(name, v)
+			}
 		}
 	}
 }

@@ -149,6 +149,36 @@ func TestEncryptionOnTheWire(t *testing.T) {
 	}
 }
 
+func TestObjectTagsOnTheWire(t *testing.T) {
+	g := newRig(t)
+	g.ask(t, "PUT", bucketURL+"/k", "x", nil)
+	const tags = `<Tagging xmlns="` + xmlns + `"><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>`
+	if w := g.ask(t, "PUT", bucketURL+"/k?tagging", tags, nil); w.Code != 200 {
+		t.Fatalf("PutObjectTagging = %d %s", w.Code, w.Body)
+	}
+	if w := g.ask(t, "GET", bucketURL+"/k?tagging", "", nil); !strings.HasSuffix(w.Body.String(), tags) {
+		t.Errorf("GetObjectTagging = %d %s", w.Code, w.Body)
+	}
+	if w := g.ask(t, "PUT", bucketURL+"/k?tagging", "<Tagging/>", nil); code(t, w) != "MalformedXML" {
+		t.Errorf("without a set = %d %s", w.Code, w.Body)
+	}
+	if w := g.ask(t, "DELETE", bucketURL+"/k?tagging", "", nil); w.Code != 204 {
+		t.Errorf("DeleteObjectTagging = %d %s", w.Code, w.Body)
+	}
+	if w := g.ask(t, "GET", bucketURL+"/k?tagging", "", nil); !strings.Contains(w.Body.String(), "<TagSet></TagSet>") {
+		t.Errorf("GetObjectTagging afterwards = %d %s", w.Code, w.Body)
+	}
+	if w := g.ask(t, "GET", bucketURL+"/absent?tagging", "", nil); code(t, w) != "NoSuchKey" {
+		t.Errorf("of an absent key = %d", w.Code)
+	}
+	if w := g.ask(t, "POST", bucketURL+"/k?tagging", "", nil); code(t, w) != "MethodNotAllowed" {
+		t.Errorf("POST = %d", w.Code)
+	}
+	if w := g.ask(t, "HEAD", bucketURL, "", nil); w.Code != 200 || w.Header().Get("X-Amz-Bucket-Region") != "us-east-1" {
+		t.Errorf("HeadBucket = %d %v", w.Code, w.Header())
+	}
+}
+
 func TestCrossOriginRequests(t *testing.T) {
 	g := newRig(t)
 	const rules = `<CORSConfiguration><CORSRule><AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedHeader>x-amz-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>`
@@ -224,6 +254,20 @@ func TestPresignedParametersStandForHeaders(t *testing.T) {
 	got := g.ask(t, "GET", bucketURL+"/k", "", nil)
 	if got.Body.String() != "xyz" || got.Header()[metaAlbum] == nil || got.Header().Get("X-Amz-Tagging-Count") != "1" {
 		t.Errorf("stored = %q %v", got.Body, got.Header())
+	}
+}
+
+// A presigned URL covers no body, whatever else its query says.
+func TestPresignedRequestsHaveAnUnsignedPayload(t *testing.T) {
+	g := newRig(t)
+	g.as(t, `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}}`)
+	r := httptest.NewRequest("PUT", bucketURL+"/k?x-amz-content-sha256="+sigv4.PayloadSHA256(nil), strings.NewReader("xyz"))
+	r.URL = sigv4.Presign("PUT", r.URL, g.root, "us-east-1", "s3", time.Now(), time.Minute)
+	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1"
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	if code(t, w) != "AccessDenied" {
+		t.Errorf("presigned PUT = %d %s", w.Code, w.Body)
 	}
 }
 

@@ -153,6 +153,7 @@ func TestCopyOnTheWire(t *testing.T) {
 		{"by an access point's ARN, encoded", strings.ReplaceAll(strings.ReplaceAll(g.point.ARN(), ":", "%3A"), "/", "%2F") + "%2Fobject%2Fa%20b%2Bc%253Fd", nil, ""},
 		{"by an access point's alias", g.point.Alias + "/a%20b%2Bc%253Fd", nil, ""},
 		{"the null version", "photos/a%20b%2Bc%253Fd?versionId=null", nil, ""},
+		{"the null version, all of it encoded", "photos%2Fa%20b%2Bc%253Fd%3FversionId%3Dnull", nil, ""},
 		{"an absent key", "photos/absent", nil, "NoSuchKey"},
 		{"an absent bucket", "absent/k", nil, "NoSuchBucket"},
 		{"no key", "photos", nil, "InvalidArgument"},

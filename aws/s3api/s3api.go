@@ -145,6 +145,7 @@ func (h *Handler) authenticate(req *request) error {
 			}
 		}
 		signatureKeys(keys, lambda, authType, sig.Time, h.now())
+		payloadKey(keys, sig)
 	}
 	transportKeys(keys, req.Request, lambda)
 	if !lambda {
