@@ -92,7 +92,7 @@ func (s *Service) published(ctx context.Context, b Bucket, key, ifMatch string, 
 		return store.Info{}, errors.Join(err, undo)
 	}
 	if b.Versioning == VersioningSuspended {
-		info.VersionID = "" // versitygw's tests have it from AWS; no page says so
+		info.VersionID = "" // as versitygw 1.8 expects of S3; no page says so
 	}
 	return b.shown(info), nil
 }
@@ -144,7 +144,7 @@ func (s *Service) GetObject(ctx context.Context, c iam.Caller, t Target, key str
 }
 
 // AllOfNothing reports whether the range is the last bytes of an empty object, which S3 answers as if it were not asked.
-// (versitygw's tests have it from AWS; no page says so.)
+// (As versitygw 1.8 expects of S3; no page says so.)
 func AllOfNothing(r *store.Range, size int64) bool {
 	return r != nil && r.Start == -1 && r.End > 0 && size == 0
 }
