@@ -91,10 +91,12 @@ func dataAction(action string) bool {
 	return false
 }
 
-// requests puts a record into each request's context, and writes it when there is something to keep.
-func (a *auditor) requests(next http.Handler) http.Handler {
+// requests puts a record into each request's context, and writes it when there is something to keep. It tells next which
+// service the request is for.
+func (a *auditor) requests(next func(w http.ResponseWriter, r *http.Request, service string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := &audited{record: telemetry.Record{EventTime: a.now().UTC(), Type: "Anonymous", SourceIP: remoteIP(r), UserAgent: r.UserAgent(), EventSource: wire.ServiceOf(r)}}
+		service := wire.ServiceOf(r)
+		entry := &audited{record: telemetry.Record{EventTime: a.now().UTC(), Type: "Anonymous", SourceIP: remoteIP(r), UserAgent: r.UserAgent(), EventSource: service}}
 		status := &statusWriter{ResponseWriter: w}
 		defer func() {
 			entry.mu.Lock()
@@ -109,7 +111,7 @@ func (a *auditor) requests(next http.Handler) http.Handler {
 			}
 			a.write(entry.record)
 		}()
-		next.ServeHTTP(status, r.WithContext(context.WithValue(r.Context(), auditedKey{}, entry)))
+		next(status, r.WithContext(context.WithValue(r.Context(), auditedKey{}, entry)), service)
 	})
 }
 

@@ -316,8 +316,8 @@ func (s *System) awsHandler() http.Handler {
 	identity := &iamapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
-	return s.logRequests(s.audit.requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch service := wire.ServiceOf(r); service {
+	return s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
+		switch service {
 		case wire.ServiceS3:
 			s3.ServeHTTP(w, r)
 		case wire.ServiceS3Control:
@@ -331,7 +331,7 @@ func (s *System) awsHandler() http.Handler {
 		default:
 			wire.WriteUnsupported(w, r, service, s.cfg.Log)
 		}
-	})))
+	}))
 }
 
 // Addresses are where the listeners are.

@@ -2,8 +2,6 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +9,7 @@ import (
 
 	"glassine/aws/fault"
 	"glassine/aws/sigv4"
+	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/lambda/runner"
 )
@@ -145,7 +144,7 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 		return Result{}, err
 	}
 	inv := runner.Invocation{
-		RequestID: newRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: f.Region,
+		RequestID: wire.NewRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: f.Region,
 		Payload: payload, Deadline: s.cfg.Now().Add(v.Timeout),
 		Credentials: sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
 	}
@@ -172,13 +171,4 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 		return result, nil
 	}
 	return Result{}, err
-}
-
-// newRequestID returns a random UUID.
-func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

@@ -199,18 +199,12 @@ func (s *Service) GetPolicy(ctx context.Context, c iam.Caller, name string) (str
 	case !ok:
 		return "", s3.NoSuchAccessPoint(name)
 	case ap.Policy == "":
-		return "", fault.New("NoSuchAccessPointPolicy", "The specified accesspoint policy does not exist").With("AccessPointName", name)
+		return "", s3.NoSuchAccessPointPolicy(name)
 	}
 	return s.cfg.IAM.Shown(ap.Policy, ap.PolicyIDs), nil
 }
 
-// Exists reports whether there is an access point of the name. It is for addressing only, as ByAlias is.
-func (s *Service) Exists(name string) bool {
-	_, ok := s.points.Get(name)
-	return ok
-}
-
-// ByAlias returns the name of the access point that has the alias.
+// ByAlias returns the name of the access point that has the alias. It is for addressing only.
 func (s *Service) ByAlias(alias string) (string, bool) {
 	for _, ap := range s.points.All() {
 		if ap.Alias == alias {

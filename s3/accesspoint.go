@@ -98,7 +98,7 @@ func (s *Service) GetAccessPointPolicy(ctx context.Context, c iam.Caller, name s
 	case !ok:
 		return "", NoSuchAccessPoint(name)
 	case ap.Policy == "":
-		return "", fault.New("NoSuchAccessPointPolicy", "The specified accesspoint policy does not exist").With("AccessPointName", name)
+		return "", NoSuchAccessPointPolicy(name)
 	}
 	return s.cfg.IAM.Shown(ap.Policy, ap.PolicyIDs), nil
 }

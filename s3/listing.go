@@ -32,7 +32,7 @@ func (s *Service) AccessPointIsPublic(ctx context.Context, c iam.Caller, name st
 		return false, NoSuchAccessPoint(name)
 	}
 	if ap.Policy == "" {
-		return false, noSuchPolicy(name)
+		return false, NoSuchAccessPointPolicy(name)
 	}
 	p, err := iam.Parse([]byte(ap.Policy), iam.ResourcePolicy)
 	if err != nil {
@@ -41,6 +41,7 @@ func (s *Service) AccessPointIsPublic(ctx context.Context, c iam.Caller, name st
 	return p.Public(), nil
 }
 
-func noSuchPolicy(accessPoint string) error {
+// NoSuchAccessPointPolicy is the error for an access point without a policy, Object Lambda ones included.
+func NoSuchAccessPointPolicy(accessPoint string) error {
 	return fault.New("NoSuchAccessPointPolicy", "The specified accesspoint policy does not exist").With("AccessPointName", accessPoint)
 }
