@@ -18,8 +18,8 @@ import (
 // other go on to next. The request arrives as over TLS from loopback: same request line, same headers, same signature,
 // verified and decided like any other. Only the transport is shortened.
 //
-// When the handler copies its answer from an io.ReaderAt (an object of the store), the answer's body is that reader, so
-// that its user may read at positions. A request for one of AWS's names never leaves the process.
+// When the handler gives ReadFrom an io.ReaderAt, the answer's body is that reader, so that its user may read at positions;
+// for what the disk store gives, see docs/decisions.md. A request for one of AWS's names never leaves the process.
 type inProcess struct {
 	handler http.Handler
 	next    http.RoundTripper
