@@ -71,6 +71,8 @@ func (s *Service) context(c *Caller, a Context, now time.Time) Context {
 		for _, k := range serviceKeys {
 			delete(ctx, k)
 		}
+	} else if c.Session != nil && c.Session.SourceARN != "" {
+		ctx["aws:sourcearn"], ctx["aws:sourceaccount"] = []string{c.Session.SourceARN}, []string{s.account}
 	}
 	if len(via) > 0 {
 		// The peer is the service, not the caller: aws:SourceIp would be a lie.

@@ -43,6 +43,9 @@ type Decision struct {
 	Policy    string
 	Statement int
 	Sid       string
+	// Rule is what refused where no policy did: a setting of the service that was asked, such as Block Public Access. ""
+	// otherwise. Decide never sets it: see Service.Refused.
+	Rule string
 }
 
 // Decide says whether the request is allowed. It is pure: no I/O, no clock. It allocates nothing unless a condition

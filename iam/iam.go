@@ -60,6 +60,8 @@ type Session struct {
 	Transitive []string
 	// SourceIdentity is who began the chain of sessions, or "". It stays the same along the chain.
 	SourceIdentity string
+	// SourceARN is the resource for which a service calls on its own account (aws:SourceArn), or "".
+	SourceARN string
 }
 
 // Bound narrows credentials that a service minted to act for a caller: nothing but these actions on these resources,

@@ -102,6 +102,14 @@ func (s *Service) Authorize(ctx context.Context, c Caller, a Ask) error {
 	return refusal(&c.Principal, a.Action, a.Resources, d)
 }
 
+// Refused tells the observer of a refusal that a service makes by a rule of its own, before any policy is asked. It changes
+// and decides nothing.
+func (s *Service) Refused(ctx context.Context, c Caller, a Ask, rule string) {
+	if s.observe != nil {
+		s.observe(ctx, c, a, Decision{Explicit: true, Rule: rule, Statement: -1})
+	}
+}
+
 // Explain returns the decision that Authorize rests on. The error is not nil only when identities could not be read;
 // nothing is allowed then.
 func (s *Service) Explain(ctx context.Context, c Caller, a Ask) (Decision, error) {

@@ -125,6 +125,22 @@ func (s *Service) AssumeForService(ctx context.Context, roleARN string, services
 	return s.mint(ctx, claims{kind: RoleSession, id: e.ID, session: sessionName, Session: Session{Issued: now, Expires: now.Add(life)}})
 }
 
+// IssueToService issues credentials with which an AWS service calls on its own account, for one of its resources: the
+// distribution whose origin CloudFront fetches. It has no policies of its own, so it may do what resource policies allow
+// it, which tell one resource from another by aws:SourceArn and aws:SourceAccount. sourceARN is an ARN of this account; life
+// is at most 12 hours.
+// IAM User Guide, "AWS service principals"; CloudFront Developer Guide, "Restrict access to an Amazon S3 origin".
+func (s *Service) IssueToService(ctx context.Context, service, sourceARN string, life time.Duration) (Credentials, error) {
+	if err := checkLife(life); err != nil {
+		return Credentials{}, err
+	}
+	if service == "" || sourceARN == "" {
+		return Credentials{}, invalid("", "service", "name a service and its resource")
+	}
+	now := s.now()
+	return s.mint(ctx, claims{kind: ServicePrincipal, id: service, Session: Session{Issued: now, Expires: now.Add(life), SourceARN: sourceARN}})
+}
+
 // trusts reports whether the role's trust policy lets the service assume it.
 func (s *Service) trusts(e *entity, service, sessionName string, now time.Time) bool {
 	c := Caller{Principal: Principal{Kind: ServicePrincipal, Service: service}}

@@ -16,7 +16,7 @@ import (
 // with version, master key id and the access key id as associated data. It says who acts, never what is allowed: policies
 // are read when a decision is made.
 const (
-	tokenVersion = 2
+	tokenVersion = 3
 	tokenHead    = 1 + 4
 	nonceSize    = 12
 	maxToken     = 16 << 10 // characters
@@ -95,7 +95,7 @@ func (c *claims) encode() []byte {
 	b := []byte{byte(c.kind)}
 	b = binary.AppendUvarint(b, millis(c.Issued))
 	b = binary.AppendUvarint(b, millis(c.Expires))
-	for _, s := range []string{c.id, c.session, c.Parent, c.SourceIdentity} {
+	for _, s := range []string{c.id, c.session, c.Parent, c.SourceIdentity, c.SourceARN} {
 		b = appendText(b, s)
 	}
 	b = appendList(b, c.Via)
@@ -145,7 +145,7 @@ func decodeClaims(b []byte) (claims, error) {
 	var c claims
 	c.kind = Kind(r.byte())
 	c.Issued, c.Expires = r.time(), r.time()
-	c.id, c.session, c.Parent, c.SourceIdentity = r.text(), r.text(), r.text(), r.text()
+	c.id, c.session, c.Parent, c.SourceIdentity, c.SourceARN = r.text(), r.text(), r.text(), r.text(), r.text()
 	c.Via = r.list()
 	c.Policy, c.PolicyARNs = r.text(), r.list()
 	tags := r.list()

@@ -39,6 +39,22 @@ type Record struct {
 	InvokedBy   []string   `json:"invokedBy,omitempty"` // services that acted for the principal
 	Status      int        `json:"httpStatus,omitempty"`
 	Decisions   []Decision `json:"decisions"`
+	// ObjectLambda is there when the request was one on an Object Lambda access point.
+	ObjectLambda *ObjectLambdaEvent `json:"objectLambda,omitempty"`
+}
+
+// ObjectLambdaEvent is what a data event of an Object Lambda access point says besides who asked: who answered.
+// (AWS CloudTrail User Guide, "Logging data events", AWS::S3ObjectLambda::AccessPoint.)
+type ObjectLambdaEvent struct {
+	EventName   string `json:"eventName"`   // the operation
+	AccessPoint string `json:"accessPoint"` // ARN
+	Function    string `json:"function,omitempty"`
+	// AnsweredBy is the ARN of the principal that called WriteGetObjectResponse, or of the function's execution role where
+	// its return value is the answer.
+	AnsweredBy string `json:"answeredBy,omitempty"`
+	ErrorCode  string `json:"errorCode,omitempty"`
+	BytesIn    int64  `json:"bytesTransferredIn"`
+	BytesOut   int64  `json:"bytesTransferredOut"`
 }
 
 // Defaults of an Audit's files.

@@ -1,0 +1,105 @@
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are what Prometheus reads from /metrics. A label is a name that an administrator gave, or one of a fixed set:
+// never a path, a key or anything that a stranger can make up. Safe for many goroutines.
+type Metrics struct {
+	registry *prometheus.Registry
+	lambda   objectLambdaMetrics
+}
+
+// objectLambdaMetrics are those of S3 Object Lambda, by access point. (Amazon S3 User Guide, "Metrics and dimensions", S3
+// Object Lambda request metrics, under Prometheus's naming rules.)
+type objectLambdaMetrics struct {
+	requests, errors, received, sent *prometheus.CounterVec
+	function, firstByte, duration    *prometheus.HistogramVec
+}
+
+// seconds are the buckets of every duration: a cached picture takes a millisecond, a function up to a minute.
+var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// NewMetrics makes metrics that are all zero.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "glassine_build_info", Help: "Always 1; the label says which version runs.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "glassine_object_lambda_" + name, Help: help}, append([]string{"access_point"}, labels...))
+		m.registry.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "glassine_object_lambda_" + name, Help: help, Buckets: seconds}, []string{"access_point"})
+		m.registry.MustRegister(h)
+		return h
+	}
+	m.lambda = objectLambdaMetrics{
+		requests:  counter("requests_total", "Requests on an Object Lambda access point, by operation, who answered and status.", "operation", "answered_by", "status"),
+		errors:    counter("errors_total", "Requests on an Object Lambda access point that were answered with an error, by its code.", "code"),
+		received:  counter("received_bytes_total", "Bytes of the bodies that callers of an Object Lambda access point sent."),
+		sent:      counter("sent_bytes_total", "Bytes of the bodies that callers of an Object Lambda access point got."),
+		function:  histogram("function_duration_seconds", "Time from the invocation of the function to its answer, or to its end without one."),
+		firstByte: histogram("first_byte_seconds", "Time from the request to the beginning of its answer."),
+		duration:  histogram("request_duration_seconds", "Time from the request to the end of its answer."),
+	}
+	return m
+}
+
+// Handler answers in Prometheus's text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// ObjectLambdaRequest is one request on an Object Lambda access point.
+type ObjectLambdaRequest struct {
+	AccessPoint string // name
+	Operation   string
+	ByFunction  bool
+	Status      int    // 0 when the connection was reset
+	Code        string // of an error that is not the function's own, or ""
+	OwnError    bool   // the function answered with an error of its own
+	In, Out     int64  // bytes
+
+	FunctionTime, FirstByte, Total time.Duration
+}
+
+// ObjectLambda counts a request.
+func (m *Metrics) ObjectLambda(r ObjectLambdaRequest) {
+	by := "access_point"
+	if r.ByFunction {
+		by = "function"
+		m.lambda.function.WithLabelValues(r.AccessPoint).Observe(r.FunctionTime.Seconds())
+	}
+	status := "reset"
+	if r.Status != 0 {
+		status = strconv.Itoa(r.Status)
+	}
+	if r.Operation == "" {
+		r.Operation = "other"
+	}
+	m.lambda.requests.WithLabelValues(r.AccessPoint, r.Operation, by, status).Inc()
+	switch {
+	case r.OwnError:
+		m.lambda.errors.WithLabelValues(r.AccessPoint, "of_the_function").Inc()
+	case r.Code != "":
+		m.lambda.errors.WithLabelValues(r.AccessPoint, r.Code).Inc()
+	}
+	m.lambda.received.WithLabelValues(r.AccessPoint).Add(float64(r.In))
+	m.lambda.sent.WithLabelValues(r.AccessPoint).Add(float64(r.Out))
+	if r.FirstByte > 0 {
+		m.lambda.firstByte.WithLabelValues(r.AccessPoint).Observe(r.FirstByte.Seconds())
+	}
+	m.lambda.duration.WithLabelValues(r.AccessPoint).Observe(r.Total.Seconds())
+}
