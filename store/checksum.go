@@ -1,8 +1,10 @@
 package store
 
 import (
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -11,7 +13,9 @@ import (
 	"hash/crc32"
 	"strconv"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/xxh3"
 )
 
 // Checksum algorithms and types, as S3 spells them. Amazon S3 User Guide, "Checking object integrity in Amazon S3".
@@ -19,8 +23,13 @@ const (
 	CRC32     = "CRC32"
 	CRC32C    = "CRC32C"
 	CRC64NVME = "CRC64NVME"
+	MD5       = "MD5"
 	SHA1      = "SHA1"
 	SHA256    = "SHA256"
+	SHA512    = "SHA512"
+	XXHASH64  = "XXHASH64"
+	XXHASH3   = "XXHASH3" // XXH3 with 64 bits
+	XXHASH128 = "XXHASH128"
 
 	FullObject = "FULL_OBJECT" // over the bytes of the whole object
 	Composite  = "COMPOSITE"   // over the checksums of its parts
@@ -45,10 +54,20 @@ func NewHash(algorithm string) (hash.Hash, error) {
 		return crc32.NewIEEE(), nil
 	case CRC32C:
 		return crc32.New(crc32.MakeTable(crc32.Castagnoli)), nil
+	case MD5:
+		return md5.New(), nil
 	case SHA1:
 		return sha1.New(), nil
 	case SHA256:
 		return sha256.New(), nil
+	case SHA512:
+		return sha512.New(), nil
+	case XXHASH64:
+		return xxhash.New(), nil
+	case XXHASH3:
+		return xxh3.New(), nil
+	case XXHASH128:
+		return xxh3.New128(), nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrChecksum, algorithm)
 }
@@ -69,19 +88,23 @@ func DefaultChecksumType(algorithm string) string {
 	return Composite
 }
 
-// Check returns ErrChecksum for a checksum that no object can have: of SHA1 and SHA256 only the composite can be made
-// from the parts', of CRC64NVME S3 makes only the full one.
+// Check returns ErrChecksum for a checksum that no object can have: only a CRC of the whole can be made from the parts',
+// of CRC64NVME S3 makes no other.
 func (o UploadOptions) Check() error {
 	if _, err := NewHash(o.ChecksumAlgorithm); err != nil {
 		return err
 	}
-	full := o.ChecksumAlgorithm != SHA1 && o.ChecksumAlgorithm != SHA256
+	full := isCRC(o.ChecksumAlgorithm)
 	composite := o.ChecksumAlgorithm != "" && o.ChecksumAlgorithm != CRC64NVME
 	switch {
 	case o.ChecksumType == "", o.ChecksumType == FullObject && full, o.ChecksumType == Composite && composite:
 		return nil
 	}
 	return fmt.Errorf("%w: %s of type %q", ErrChecksum, o.ChecksumAlgorithm, o.ChecksumType)
+}
+
+func isCRC(algorithm string) bool {
+	return algorithm == "" || algorithm == CRC64NVME || algorithm == CRC32 || algorithm == CRC32C
 }
 
 // combineParts returns the checksum of the object that parts make.

@@ -51,13 +51,19 @@ func FuzzCombinedChecksum(f *testing.F) {
 func TestDefaultsOfChecksums(t *testing.T) {
 	for algorithm, want := range map[string]string{
 		"": store.FullObject, store.CRC64NVME: store.FullObject, store.CRC32: store.Composite,
-		store.CRC32C: store.Composite, store.SHA1: store.Composite, store.SHA256: store.Composite,
+		store.CRC32C: store.Composite, store.SHA1: store.Composite, store.SHA256: store.Composite, store.MD5: store.Composite,
+		store.SHA512: store.Composite, store.XXHASH64: store.Composite, store.XXHASH3: store.Composite, store.XXHASH128: store.Composite,
 	} {
 		if got := store.DefaultChecksumType(algorithm); got != want {
 			t.Errorf("the default type of %q is %s, want %s", algorithm, got, want)
 		}
 		if err := (store.UploadOptions{ChecksumAlgorithm: algorithm, ChecksumType: want}).Check(); err != nil {
 			t.Errorf("%q with its default type: %v", algorithm, err)
+		}
+	}
+	for _, algorithm := range []string{store.MD5, store.SHA1, store.SHA256, store.SHA512, store.XXHASH64, store.XXHASH3, store.XXHASH128} {
+		if err := (store.UploadOptions{ChecksumAlgorithm: algorithm, ChecksumType: store.FullObject}).Check(); !errors.Is(err, store.ErrChecksum) {
+			t.Errorf("%s of the whole of an upload: %v, want ErrChecksum", algorithm, err)
 		}
 	}
 	if _, err := store.NewHash("crc32"); !errors.Is(err, store.ErrChecksum) {

@@ -1,8 +1,8 @@
 // Package store declares where object bytes live: the Store interface and its types.
 //
 // A Store keeps bytes and what is known of them, and nothing else: who may read what, access points, Block Public Access
-// and whether a bucket has versions or encryption are package s3's. Implementations are store/memory and store/disk;
-// every one passes store/storetest. What they all decide alike is here for them to call: Range.Resolve,
+// and whether a bucket has versions or encryption are package s3's. Implementations are store/memory, store/disk, store/remote
+// and, for reading alone, store/directory; store/route puts several together. Every one passes store/storetest, directory as far as it reads. What they all decide alike is here for them to call: Range.Resolve,
 // PutOptions.Check, CheckName, ListFrom, ListEntries, Assemble and the checksums.
 package store
 
@@ -23,6 +23,11 @@ var (
 	ErrClosed       = errors.New("store is closed")
 	ErrNoKey        = errors.New("the store has no master key to encrypt with")
 	ErrCorrupt      = errors.New("stored bytes are damaged")
+
+	ErrReadOnly    = errors.New("the store is for reading alone")
+	ErrUnavailable = errors.New("what keeps the objects does not answer, or not now")
+	ErrVersioning  = errors.New("where the objects are kept, the bucket's versioning is another")
+	ErrUndeclared  = errors.New("where the bucket's objects are kept was not said at this start")
 )
 
 // Store keeps objects by bucket and key. A key is 1 to 1024 opaque bytes and never a path: "k" and "k/child", "a//b",
@@ -32,6 +37,20 @@ var (
 //
 // What Put acknowledged is durable: after a crash at any instant the object is there and whole, and nothing partial is
 // ever readable. An object is immutable: a reader that has it open reads it to the end whatever happens to the key.
+//
+// A relayed store keeps its objects at another S3 service (store/remote). Where S3's API has no words for more, it promises less:
+//
+//   - Listings leave out of an Info: Headers, Metadata, Tags, the checksum's Value and whether it is Encrypted; List the VersionID too.
+//   - Modified of what Put, PutPart, CreateUpload and CompleteUpload return is the moment of the answer, and may be seconds later than what is kept.
+//   - Parts of an Info have no ETag and Modified. Get leaves them out, and so does a service that does not list them.
+//   - ListParts and ListUploads know of an upload's options the checksum's alone, with the algorithm that "" stood for; ListParts no Initiated.
+//   - Get of a range leaves Checksum out. Accept of CompleteUpload sees no Headers, Metadata and Tags.
+//   - Keys, metadata, tags and ids of versions are what the service takes. A marker in a listing must be an id that it gave.
+//   - Whether bytes are encrypted, and the ETags of those that are, is the service's word; so is whether a copy of a multipart object keeps its parts.
+//   - Deleted.VersionID is set though nothing was there.
+//   - A reader whose connection breaks goes on as long as the object is there, and then ends in io.ErrUnexpectedEOF.
+//   - A change to a bucket whose versioning is another at the service is ErrVersioning.
+//   - A service that does not answer is ErrUnavailable: what was being published may be there or not.
 type Store interface {
 	// Put reads body to io.EOF and then publishes the object, replacing what the key held. When body returns any other
 	// error, Put returns it (wrapped) and publishes nothing: so a reader that verifies a length or a hash and fails
@@ -123,6 +142,9 @@ type PutOptions struct {
 	Tags     map[string]string
 	Version  Versioning // what becomes of the key's other versions
 	Encrypt  bool       // SSE-S3: encrypt at rest, under a data key of the object's own; ErrNoKey
+	// Size is how many bytes body has, where the caller knows it, and 0 where not. A store that must announce the length to
+	// somebody else streams with it; others do not look at it. A body that has more or less is refused there.
+	Size int64
 	// ChecksumAlgorithm is what Info.Checksum is computed with; "" means CRC64NVME, as on S3. Copy keeps the checksum of its
 	// source when it is "".
 	ChecksumAlgorithm string

@@ -57,6 +57,8 @@ type Upload struct {
 
 // PartOptions says how to store a part.
 type PartOptions struct {
+	// Size is as in PutOptions.
+	Size int64
 	// Accept is as in PutOptions; all of the Part but Modified is set.
 	Accept func(Part) error
 }

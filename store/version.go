@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/binary"
@@ -24,6 +25,13 @@ const (
 	Versioned                     // a put, and the delete marker of a deletion, come on top of what is there
 	Suspended                     // a put, and the delete marker of a deletion, replace the null version and come on top
 )
+
+// VersioningSetter is a Store whose buckets keep versions or not by a setting of their own. Whoever turns versions on, or
+// suspends them, tells it first.
+type VersioningSetter interface {
+	Versioning(ctx context.Context, bucket string) (Versioning, error)
+	SetVersioning(ctx context.Context, bucket string, v Versioning) error
+}
 
 // MarkerError is the error of reading a delete marker.
 type MarkerError struct {

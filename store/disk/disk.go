@@ -150,8 +150,8 @@ func create(dir string, b *blobs, indexPath string) error {
 	return b.syncDir(dir)
 }
 
-// Close implements store.Store. It waits for the changes under way; open bodies stay readable, those of multipart and of
-// encrypted objects until the store is opened again.
+// Close implements store.Store. It waits for the changes under way; open bodies stay readable, those of multipart objects
+// until the store is opened again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {

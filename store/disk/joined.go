@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// joined is the body of an object that is not one plain file: of several, or encrypted. Read, WriteTo and Close are for
+// joined is the body of an object that is several files, each plain or encrypted. Read, WriteTo and Close are for
 // one goroutine; ReadAt may be called beside them. It opens a file when it comes to it, and holds the blobs until Close.
 type joined struct {
 	blobs  *blobs
@@ -160,14 +160,14 @@ func (j *joined) writePiece(w io.Writer, i int) (int64, error) {
 	defer j.put(i, f)
 	done := j.pos - j.pieces[i].start
 	off, want := j.pieces[i].off+done, j.pieces[i].size-done
-	var r io.Reader = io.NewSectionReader(f, off, want)
-	if file, ok := f.(*os.File); ok {
-		if _, err := file.Seek(off, io.SeekStart); err != nil {
-			return 0, err
-		}
-		r = io.LimitReader(file, want)
+	if sealed, ok := f.(*sealedFile); ok {
+		return sealed.writeTo(w, off, want)
 	}
-	n, err := io.Copy(w, r)
+	file := f.(*os.File)
+	if _, err := file.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(w, io.LimitReader(file, want))
 	if err == nil && n < want {
 		err = io.ErrUnexpectedEOF
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 
 	"glassine/store"
 )
@@ -207,13 +208,16 @@ var errMoved = errors.New("object was replaced while it was opened")
 
 // openBody opens what was located, or returns errMoved.
 func (s *Store) openBody(ctx context.Context, bucket, key string, l located, opt store.GetOptions) (io.ReadCloser, error) {
-	if len(l.pieces) == 1 && l.pieces[0].rec.key == nil {
+	if len(l.pieces) == 1 {
 		p := l.pieces[0]
-		f, err := s.blobs.open(p.blob, p.rec)
+		f, err := s.blobs.openPiece(p.blob, p.rec)
 		if err != nil {
 			return nil, s.whyNot(ctx, bucket, key, l, opt, err)
 		}
-		return &Body{f: f, off: p.off, len: l.length}, nil
+		if sealed, ok := f.(*sealedFile); ok {
+			return &sealedBody{file: sealed, off: p.off, len: l.length}, nil
+		}
+		return &Body{f: f.(*os.File), off: p.off, len: l.length}, nil
 	}
 	// Its files are opened one after the other. So they are held, and then the index is asked whether that was in time.
 	j := &joined{blobs: s.blobs, pieces: l.pieces, len: l.length}

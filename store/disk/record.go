@@ -166,7 +166,19 @@ func decodeRecord(b []byte) (record, error) {
 var algorithms = []struct {
 	name   string
 	length int
-}{{"", 0}, {store.CRC32, 4}, {store.CRC32C, 4}, {store.CRC64NVME, 8}, {store.SHA1, 20}, {store.SHA256, 32}}
+}{
+	{"", 0},
+	{store.CRC32, 4},
+	{store.CRC32C, 4},
+	{store.CRC64NVME, 8},
+	{store.SHA1, 20},
+	{store.SHA256, 32},
+	{store.MD5, 16},
+	{store.SHA512, 64},
+	{store.XXHASH64, 8},
+	{store.XXHASH3, 8},
+	{store.XXHASH128, 16},
+}
 
 func algorithmNumber(name string) int {
 	for i, a := range algorithms {

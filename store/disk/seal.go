@@ -140,9 +140,9 @@ type sealedFile struct {
 	f     *os.File
 	aead  cipher.AEAD
 	size  int64          // of the plaintext
-	buf   *packageBuffer // holds the package with the number at; nil before the first
-	at    int64
-	plain []byte // of that package, within buf
+	buf   *packageBuffer // nil before the first package
+	at    int64          // the number of the package in buf
+	plain []byte         // of that package, within buf; nil: none
 }
 
 // newSealedFile reads f, which it owns from here on.
@@ -154,50 +154,94 @@ func newSealedFile(f *os.File, key []byte, size int64) (*sealedFile, error) {
 	return &sealedFile{f: f, aead: aead, size: size}, nil
 }
 
+// length returns how many bytes of plaintext package number has.
+func (s *sealedFile) length(number int64) int64 { return min(packageSize, s.size-number*packageSize) }
+
 // ReadAt implements io.ReaderAt.
 func (s *sealedFile) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		if off >= s.size {
 			return n, io.EOF
 		}
-		if err := s.load(off / packageSize); err != nil {
+		number, from := off/packageSize, off%packageSize
+		var m int
+		if length := s.length(number); from == 0 && int64(len(p)-n) >= length {
+			_, err = s.decrypt(p[n:n], number) // straight to where it is wanted
+			m = int(length)
+		} else if err = s.load(number); err == nil {
+			m = copy(p[n:], s.plain[from:])
+		}
+		if err != nil {
 			return n, err
 		}
-		m := copy(p[n:], s.plain[off%packageSize:])
 		n += m
 		off += int64(m)
 	}
 	return n, nil
 }
 
-// load makes package number the current one.
-func (s *sealedFile) load(number int64) error {
-	if s.buf == nil {
-		s.buf = buffers.Get().(*packageBuffer)
-	} else if s.at == number && s.plain != nil {
-		return nil
+// writeTo writes n bytes of the plaintext from off, a package at a time and without a copy.
+func (s *sealedFile) writeTo(w io.Writer, off, n int64) (written int64, err error) {
+	for written < n {
+		if off >= s.size {
+			return written, io.ErrUnexpectedEOF
+		}
+		if err := s.load(off / packageSize); err != nil {
+			return written, err
+		}
+		p := s.plain[off%packageSize:]
+		m, err := w.Write(p[:min(int64(len(p)), n-written)])
+		written += int64(m)
+		off += int64(m)
+		if err != nil {
+			return written, err
+		}
 	}
-	s.plain = nil
-	length := min(packageSize, s.size-number*packageSize)
-	p := s.buf[:length+tagSize]
-	if _, err := s.f.ReadAt(p, number*(packageSize+tagSize)); err == io.EOF {
-		return io.ErrUnexpectedEOF // the file was as long as it should be when it was opened: somebody cut it
-	} else if err != nil {
-		return err
-	}
-	plain, err := s.aead.Open(p[:0], nonce(number, number == s.size/packageSize), p, nil)
-	if err != nil {
-		return fmt.Errorf("package %d of blob %s: %w", number, s.f.Name(), store.ErrCorrupt)
-	}
-	s.at, s.plain = number, plain
-	return nil
+	return written, nil
 }
 
-// Close implements io.Closer.
-func (s *sealedFile) Close() error {
+// load makes package number the current one.
+func (s *sealedFile) load(number int64) error {
+	if s.at == number && s.plain != nil {
+		return nil
+	}
+	plain, err := s.decrypt(nil, number)
+	s.at, s.plain = number, plain
+	return err
+}
+
+// decrypt appends package number's plaintext to dst, or, if dst is nil, leaves it in buf. What buf held is gone.
+func (s *sealedFile) decrypt(dst []byte, number int64) ([]byte, error) {
+	if s.buf == nil {
+		s.buf = buffers.Get().(*packageBuffer)
+	}
+	s.plain = nil
+	p := s.buf[:s.length(number)+tagSize]
+	if _, err := s.f.ReadAt(p, number*(packageSize+tagSize)); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF // the file was as long as it should be when it was opened: somebody cut it
+	} else if err != nil {
+		return nil, err
+	}
+	if dst == nil {
+		dst = p[:0]
+	}
+	plain, err := s.aead.Open(dst, nonce(number, number == s.size/packageSize), p, nil)
+	if err != nil {
+		return nil, fmt.Errorf("package %d of blob %s: %w", number, s.f.Name(), store.ErrCorrupt)
+	}
+	return plain, nil
+}
+
+// release gives the buffer back, and leaves the file open.
+func (s *sealedFile) release() {
 	if s.buf != nil {
 		buffers.Put(s.buf)
 		s.buf, s.plain = nil, nil
 	}
+}
+
+// Close implements io.Closer.
+func (s *sealedFile) Close() error {
+	s.release()
 	return s.f.Close()
 }

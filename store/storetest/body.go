@@ -115,6 +115,13 @@ func testFailingBody(t *testing.T, s store.Store) {
 			}
 		}
 	}
+	large := func() io.Reader { return io.MultiReader(strings.NewReader(random(6<<20, 3)), iotest.ErrReader(broken)) }
+	for _, size := range []int64{0, 6 << 20, 7 << 20} {
+		if _, err := s.Put(t.Context(), "b", "new", large(), store.PutOptions{Size: size}); !errors.Is(err, broken) {
+			t.Errorf("Put of a large body that fails, and was said to have %d bytes: %v", size, err)
+		}
+		absent(t, s, "b", "new")
+	}
 	before := put(t, s, "b", "old", "the old body")
 	if _, err := s.Put(t.Context(), "b", "old", io.MultiReader(strings.NewReader("new"), iotest.ErrReader(broken)), store.PutOptions{}); !errors.Is(err, broken) {
 		t.Fatalf("Put: %v, want %v", err, broken)

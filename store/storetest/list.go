@@ -161,7 +161,7 @@ func testListModel(t *testing.T, s store.Store) {
 	word := func(most int) string {
 		b := make([]byte, r.IntN(most+1))
 		for i := range b {
-			b[i] = "ab/\x00\xff"[r.IntN(5)]
+			b[i] = letters(s)[r.IntN(5)]
 		}
 		return string(b)
 	}

@@ -105,7 +105,7 @@ func testMultipartRanges(t *testing.T, s store.Store) {
 		o.Body.Close()
 	}
 	copied, err := s.Copy(t.Context(), store.Source{Bucket: "b", Key: "k"}, "c", "copy", store.PutOptions{})
-	if err != nil || copied.PartCount != 3 || copied.ETag != multipartETag(bodies...) {
+	if err != nil || copied.Size != n || !isRelayed(s) && (copied.PartCount != 3 || copied.ETag != multipartETag(bodies...)) {
 		t.Errorf("a copy of a multipart object = %+v, %v", copied, err)
 	}
 	if err := s.Delete(t.Context(), "b", "k"); err != nil {
@@ -113,6 +113,9 @@ func testMultipartRanges(t *testing.T, s store.Store) {
 	}
 	if got := read(t, s, "c", "copy"); got != whole {
 		t.Errorf("the copy reads %d bytes", len(got))
+	}
+	if isRelayed(s) {
+		return // whether a copy has parts is its service's matter
 	}
 	if head, err := s.Head(t.Context(), "c", "copy"); err != nil || len(head.Parts) != 3 || head.Parts[1].Size != int64(len(bodies[1])) {
 		t.Errorf("the copy's parts are %+v, %v", head.Parts, err)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -22,7 +23,10 @@ import (
 )
 
 // Run tests the stores that open returns. Each call of open must return an empty store of its own; Run closes it.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
+func Run(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, nil) }
+
+// run tests; known says why cases fail.
+func run(t *testing.T, open func(t *testing.T) store.Store, known map[string]string) {
 	tests := []struct {
 		name string
 		test func(t *testing.T, s store.Store)
@@ -69,6 +73,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if reason := known[tt.name]; reason != "" && os.Getenv(inEarnest) == "" {
+				mustFail(t, reason)
+				return
+			}
 			s := open(t)
 			t.Cleanup(func() { _ = s.Close() }) // testClose closed it
 			tt.test(t, s)
@@ -148,9 +156,12 @@ func testRoundTrip(t *testing.T, s store.Store) {
 		{"a buffer", 64 << 10, store.PutOptions{Headers: store.Headers{ContentLanguage: "en"}}},
 		{"just over a buffer", 64<<10 + 1, store.PutOptions{Metadata: map[string]string{"a": "1", "b": "\xff", "z-z": strings.Repeat("v", 2000)}}},
 		{"several megabytes", 3<<20 + 17, store.PutOptions{Headers: headers, Metadata: map[string]string{"n": "v"}}},
+		{"more of them, as was said", 6<<20 + 17, store.PutOptions{Headers: headers, Metadata: map[string]string{"n": "v"}, Size: 6<<20 + 17}},
+		{"more of them, of which nothing was said", 6 << 20, store.PutOptions{Headers: headers}},
 	}
 	for i, tt := range tests {
 		body := random(tt.size, uint64(i))
+		tt.opt.Tags, tt.opt.Metadata = values(s, tt.opt.Tags), metadata(s, tt.opt.Metadata)
 		before := time.Now().UTC().Truncate(time.Second)
 		info, err := s.Put(t.Context(), "bucket", "key", strings.NewReader(body), tt.opt)
 		if err != nil {
@@ -164,18 +175,22 @@ func testRoundTrip(t *testing.T, s store.Store) {
 		if diff := cmp.Diff(want, info); diff != "" {
 			t.Errorf("%s: Put (-want +got):\n%s", tt.name, diff)
 		}
+		if isRelayed(s) {
+			before = before.Add(-late)
+		}
 		if m := info.Modified; m.Before(before) || m.After(time.Now()) || m.Location() != time.UTC || m.Nanosecond() != 0 {
 			t.Errorf("%s: Modified is %v, put after %v", tt.name, m, before)
 		}
-		if got, err := s.Head(t.Context(), "bucket", "key"); err != nil || !cmp.Equal(want, got) {
-			t.Errorf("%s: Head: %v (-want +got):\n%s", tt.name, err, cmp.Diff(want, got))
+		got, err := s.Head(t.Context(), "bucket", "key")
+		if diff := cmp.Diff(want, promised(s, want, got)); err != nil || diff != "" {
+			t.Errorf("%s: Head: %v (-want +got):\n%s", tt.name, err, diff)
 		}
 		o, err := s.Get(t.Context(), "bucket", "key", store.GetOptions{})
 		if err != nil {
 			t.Fatalf("%s: Get: %v", tt.name, err)
 		}
-		if o.Offset != 0 || o.Length != int64(tt.size) || !cmp.Equal(want, o.Info) {
-			t.Errorf("%s: Get: offset %d, length %d (-want +got):\n%s", tt.name, o.Offset, o.Length, cmp.Diff(want, o.Info))
+		if diff := cmp.Diff(want, promised(s, want, o.Info)); o.Offset != 0 || o.Length != int64(tt.size) || diff != "" {
+			t.Errorf("%s: Get: offset %d, length %d (-want +got):\n%s", tt.name, o.Offset, o.Length, diff)
 		}
 		if tt.size <= 1 {
 			err = iotest.TestReader(o.Body, []byte(body))
@@ -189,8 +204,12 @@ func testRoundTrip(t *testing.T, s store.Store) {
 			t.Errorf("%s: closing the body: %v", tt.name, err)
 		}
 		page, err := s.List(t.Context(), "bucket", store.ListOptions{})
-		if err != nil || len(page.Objects) != 1 || !cmp.Equal(want, page.Objects[0]) {
-			t.Errorf("%s: List: %v (-want +got):\n%s", tt.name, err, cmp.Diff([]store.Info{want}, page.Objects))
+		if err != nil || len(page.Objects) != 1 {
+			t.Fatalf("%s: List = %+v, %v; want one object", tt.name, page, err)
+		}
+		want = inListing(s, want)
+		if diff := cmp.Diff(want, promised(s, want, page.Objects[0])); diff != "" {
+			t.Errorf("%s: List (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }
@@ -209,10 +228,12 @@ func testOwnership(t *testing.T, s store.Store) {
 	}
 	head.Metadata["name"] = "scribbled"
 	page, err := s.List(t.Context(), "b", store.ListOptions{})
-	if err != nil || page.Objects[0].Metadata["name"] != "value" {
+	if err != nil || len(page.Objects) != 1 || page.Objects[0].Metadata["name"] != "value" && !isRelayed(s) {
 		t.Fatalf("after Head's map was changed, List says %v, %v", page.Objects, err)
 	}
-	page.Objects[0].Metadata["name"] = "scribbled"
+	if !isRelayed(s) {
+		page.Objects[0].Metadata["name"] = "scribbled"
+	}
 	o, err := s.Get(t.Context(), "b", "k", store.GetOptions{})
 	if err != nil || o.Info.Metadata["name"] != "value" {
 		t.Fatalf("after List's map was changed, Get says %v, %v", o.Info.Metadata, err)
@@ -229,6 +250,7 @@ var strangeKeys = []string{
 }
 
 func testKeys(t *testing.T, s store.Store) {
+	strangeKeys := keys(s, strangeKeys)
 	for _, key := range strangeKeys {
 		put(t, s, "bucket", key, "body of "+key)
 	}
@@ -313,7 +335,7 @@ func testBuckets(t *testing.T, s store.Store) {
 
 func testAbsent(t *testing.T, s store.Store) {
 	put(t, s, "b", "k", "body")
-	for _, name := range [][2]string{{"b", "K"}, {"b", "k/"}, {"b", "k\x00"}, {"c", "k"}, {"never", "seen"}} {
+	for _, name := range [][2]string{{"b", "K"}, {"b", key(s, "k/")}, {"b", key(s, "k\x00")}, {"c", "k"}, {"never", "seen"}} {
 		if _, err := s.Get(t.Context(), name[0], name[1], store.GetOptions{}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Get(%q): %v, want ErrNotFound", name, err)
 		}

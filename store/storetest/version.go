@@ -85,10 +85,13 @@ func testVersions(t *testing.T, s store.Store) {
 		t.Errorf("ListVersions (-want +got):\n%s", diff)
 	}
 	page, err := s.List(t.Context(), "b", store.ListOptions{})
-	if err != nil || len(page.Objects) != 1 || page.Objects[0].VersionID != ids[4] {
+	if err != nil || len(page.Objects) != 1 || page.Objects[0].ETag != etag("body 4") || page.Objects[0].VersionID != ids[4] && !isRelayed(s) {
 		t.Errorf("List = %+v, %v; want the newest version alone", page, err)
 	}
 	for _, id := range []string{store.NullVersion, "x", ids[0] + "0", strings.ToUpper(ids[0]), strings.Repeat("0", 32), otherID(ids[0])} {
+		if slices.Contains(ids, id) {
+			continue
+		}
 		if _, err := s.HeadVersion(t.Context(), "b", "k", id); !errors.Is(err, store.ErrNoVersion) || !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("HeadVersion of %q: %v, want ErrNoVersion, an ErrNotFound", id, err)
 		}
@@ -232,7 +235,8 @@ type modelVersion struct {
 func testVersionModel(t *testing.T, s store.Store) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 2))
-	keys := []string{"a", "a\x00", "a/", "b"}
+	keys := []string{"a", key(s, "a\x00"), key(s, "a/"), "b"}
+	slices.Sort(keys)
 	model := make(map[string][]modelVersion)
 	drop := func(key, id string) {
 		model[key] = slices.DeleteFunc(model[key], func(v modelVersion) bool { return v.id == id })
