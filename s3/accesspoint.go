@@ -3,10 +3,12 @@ package s3
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"glassine/aws/arn"
 	"glassine/aws/fault"
 	"glassine/iam"
+	"glassine/state"
 )
 
 // NewAccessPoint says what to create.
@@ -38,12 +40,17 @@ func (s *Service) CreateAccessPoint(ctx context.Context, c iam.Caller, n NewAcce
 		return AccessPoint{}, fault.New("InvalidRequest", "Amazon S3 AccessPoint can only be created for existing bucket")
 	}
 	ap.Alias = Alias(n.Name, 63, "-s3alias", ap.Region)
-	return s.accessPoints.Update(ctx, n.Name, func(old AccessPoint, exists bool) (AccessPoint, error) {
+	s.aliases.add(s.accessPoints, ap.Alias, ap.Name) // before it is there, so that it is never there without
+	made, err := s.accessPoints.Update(ctx, n.Name, func(old AccessPoint, exists bool) (AccessPoint, error) {
 		if exists {
 			return old, fault.New("AccessPointAlreadyOwnedByYou", "Your previous request to create the named accesspoint succeeded and you already own it.").With("AccessPointName", n.Name)
 		}
 		return ap, nil
 	})
+	if _, there := s.ByAlias(ap.Alias); !there {
+		s.aliases.add(s.accessPoints, ap.Alias, "")
+	}
+	return made, err
 }
 
 // GetAccessPoint returns an access point. Its policy is not in it: see GetAccessPointPolicy.
@@ -64,12 +71,18 @@ func (s *Service) DeleteAccessPoint(ctx context.Context, c iam.Caller, name stri
 	if err := s.askAccessPoint(ctx, c, "s3:DeleteAccessPoint", name); err != nil {
 		return err
 	}
-	return s.accessPoints.Delete(ctx, name, func(_ AccessPoint, exists bool) error {
+	alias := ""
+	err := s.accessPoints.Delete(ctx, name, func(ap AccessPoint, exists bool) error {
 		if !exists {
 			return NoSuchAccessPoint(name)
 		}
+		alias = ap.Alias
 		return nil
 	})
+	if err == nil {
+		s.aliases.add(s.accessPoints, alias, "")
+	}
+	return err
 }
 
 // PutAccessPointPolicy replaces the access point's policy. A public one is refused where the access point or its bucket
@@ -79,7 +92,7 @@ func (s *Service) PutAccessPointPolicy(ctx context.Context, c iam.Caller, name, 
 	return s.changeAccessPoint(ctx, c, action, name, func(ap *AccessPoint) error {
 		b, _ := s.buckets.Get(ap.Bucket)
 		owns := func(r string) bool { return r == ap.ARN() || strings.HasPrefix(r, ap.ARN()+"/") }
-		ids, err := s.CheckPolicy(c, doc, action, ap.ARN(), s.inForce(b).or(ap.Block).BlockPublicPolicy, owns)
+		ids, err := s.CheckPolicy(ctx, c, doc, action, ap.ARN(), s.inForce(b).or(ap.Block).BlockPublicPolicy, owns)
 		if err != nil {
 			return err
 		}
@@ -146,12 +159,46 @@ func (s *Service) Supporting(accessPointARN string) (AccessPoint, bool) {
 
 // ByAlias returns the name of the access point that has the alias.
 func (s *Service) ByAlias(alias string) (string, bool) {
-	for _, ap := range s.accessPoints.All() {
-		if ap.Alias == alias {
-			return ap.Name, true
+	name := s.aliases.name(s.accessPoints, alias)
+	ap, ok := s.accessPoints.Get(name)
+	return name, ok && ap.Alias == alias
+}
+
+// aliases says which access point an alias may be of: the access point itself says whether it is. Its zero value begins with
+// those that there are. Safe for many goroutines.
+type aliases struct {
+	once  sync.Once
+	mu    sync.RWMutex      // guards names
+	names map[string]string // of access points, by alias
+}
+
+func (a *aliases) begin(all *state.Table[AccessPoint]) {
+	a.once.Do(func() {
+		a.names = map[string]string{}
+		for _, ap := range all.All() {
+			a.names[ap.Alias] = ap.Name
 		}
+	})
+}
+
+// name returns the name of the access point that may have the alias, or "".
+func (a *aliases) name(all *state.Table[AccessPoint], alias string) string {
+	a.begin(all)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.names[alias]
+}
+
+// add notes the alias of an access point; name "" forgets it.
+func (a *aliases) add(all *state.Table[AccessPoint], alias, name string) {
+	a.begin(all)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if name == "" {
+		delete(a.names, alias)
+		return
 	}
-	return "", false
+	a.names[alias] = name
 }
 
 // HasBucket reports whether a bucket of that name exists: what a host label means depends on it.

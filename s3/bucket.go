@@ -13,7 +13,21 @@ import (
 // CreateBucket makes an empty, private bucket with all of Block Public Access on, as AWS has done since April 2023. An
 // empty region means the service's own.
 func (s *Service) CreateBucket(ctx context.Context, c iam.Caller, name, region string) (Bucket, error) {
+	return s.CreateTaggedBucket(ctx, c, name, region, nil)
+}
+
+// CreateTaggedBucket is CreateBucket with tags on the bucket from its first moment, for whoever may also do s3:TagResource
+// if there are any. (S3 API Reference, CreateBucket, "Permissions".)
+func (s *Service) CreateTaggedBucket(ctx context.Context, c iam.Caller, name, region string, tags map[string]string) (Bucket, error) {
 	if err := s.ask(ctx, c, "s3:CreateBucket", BucketARN(name)); err != nil {
+		return Bucket{}, err
+	}
+	if len(tags) > 0 {
+		if err := s.ask(ctx, c, "s3:TagResource", BucketARN(name)); err != nil {
+			return Bucket{}, err
+		}
+	}
+	if err := CheckTags(tags, MaxBucketTags); err != nil {
 		return Bucket{}, err
 	}
 	if !validBucketName(name) {
@@ -33,7 +47,7 @@ func (s *Service) CreateBucket(ctx context.Context, c iam.Caller, name, region s
 		if exists {
 			return old, fault.New("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", name)
 		}
-		return Bucket{Name: name, Region: region, Created: s.cfg.Now().UTC(), Block: &block, Encryption: encryption}, nil
+		return Bucket{Name: name, Region: region, Created: s.cfg.Now().UTC(), Block: &block, Encryption: encryption, Tags: tags}, nil
 	})
 }
 
@@ -55,6 +69,9 @@ func (s *Service) DeleteBucket(ctx context.Context, c iam.Caller, name string) e
 			if ap.Bucket == name {
 				return fault.New("BucketHasAccessPointsAttached", "The bucket you tried to delete has access points attached").With("BucketName", name)
 			}
+		}
+		if b.Place != "" {
+			return s.removable(b)
 		}
 		page, err := s.cfg.Store.ListVersions(ctx, name, store.EntryOptions{Max: 1})
 		if err != nil {
@@ -141,7 +158,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, c iam.Caller, bucket, doc
 	return s.change(ctx, c, action, bucket, func(b *Bucket) error {
 		resource := BucketARN(bucket)
 		owns := func(r string) bool { return r == resource || strings.HasPrefix(r, resource+"/") }
-		ids, err := s.CheckPolicy(c, doc, action, resource, s.inForce(*b).BlockPublicPolicy, owns)
+		ids, err := s.CheckPolicy(ctx, c, doc, action, resource, s.inForce(*b).BlockPublicPolicy, owns)
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,28 @@ func TestCreateBucket(t *testing.T) {
 	}
 }
 
+func TestCreateTaggedBucket(t *testing.T) {
+	r := newRig(t)
+	ctx := t.Context()
+	tags := map[string]string{"team": "photo"}
+	may := r.role(t, "maker", allow("s3:CreateBucket", "*"))
+	_, err := r.CreateTaggedBucket(ctx, may, "tagged", "", tags)
+	wantCode(t, "by one who may not tag", err, "AccessDenied")
+	_, err = r.CreateTaggedBucket(ctx, r.root, "tagged", "", map[string]string{"aws:team": "x"})
+	wantCode(t, "with a system tag", err, "InvalidTag")
+	if r.HasBucket("tagged") {
+		t.Error("what was refused is there")
+	}
+	if _, err := r.CreateTaggedBucket(ctx, r.root, "tagged", "", tags); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.BucketTagging(ctx, r.root, "tagged"); err != nil || got["team"] != "photo" {
+		t.Errorf("BucketTagging = %v, %v, want %v", got, err, tags)
+	}
+	_, err = r.CreateTaggedBucket(ctx, may, "bare", "", nil)
+	wantCode(t, "without tags by one who may not tag", err, "")
+}
+
 func TestDeleteBucket(t *testing.T) {
 	r := newRig(t)
 	ctx := t.Context()

@@ -65,23 +65,23 @@ func checkCORS(rules []CORSRule) error {
 		}
 		for _, o := range r.AllowedOrigins {
 			if strings.Count(o, "*") > 1 {
-				return fault.New("InvalidRequest", "AllowedOrigin %q can not have more than one wildcard.", o)
+				return fault.New("InvalidRequest", `AllowedOrigin "%s" can not have more than one wildcard.`, o)
 			}
 		}
 		for _, h := range r.AllowedHeaders {
 			if strings.Count(h, "*") > 1 {
-				return fault.New("InvalidRequest", "AllowedHeader %q can not have more than one wildcard.", h)
+				return fault.New("InvalidRequest", `AllowedHeader "%s" can not have more than one wildcard.`, h)
 			}
 			if !HeaderName(h) {
-				return fault.New("InvalidRequest", "AllowedHeader %q contains invalid character.", h)
+				return fault.New("InvalidRequest", `AllowedHeader "%s" contains invalid character.`, h)
 			}
 		}
 		for _, h := range r.ExposeHeaders {
 			if strings.Contains(h, "*") {
-				return fault.New("InvalidRequest", "ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", h)
+				return fault.New("InvalidRequest", `ExposeHeader "%s" contains wildcard. We currently do not support wildcard for ExposeHeader.`, h)
 			}
 			if !HeaderName(h) {
-				return fault.New("InvalidRequest", "ExposeHeader %q contains invalid character.", h)
+				return fault.New("InvalidRequest", `ExposeHeader "%s" contains invalid character.`, h)
 			}
 		}
 	}

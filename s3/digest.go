@@ -2,6 +2,7 @@ package s3
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 
 	"glassine/aws/fault"
@@ -10,6 +11,7 @@ import (
 
 // Digest is what a sender says of the bytes of a body; its zero value says nothing. Nothing is stored whose bytes differ.
 type Digest struct {
+	Size      int64         // bytes, 0 when it is not said: for store.PutOptions.Size
 	MD5       string        // in hex, "" when it is not said
 	Algorithm string        // of Value, such as store.CRC32; "" when none is named
 	Value     func() string // in base64; called after the body has ended, since it may come behind it; nil when it is not said
@@ -19,7 +21,8 @@ type Digest struct {
 // than d's is not compared.
 func (d Digest) Check(md5 string, sum store.Checksum) error {
 	if d.MD5 != "" && d.MD5 != md5 {
-		return fault.New("BadDigest", "The Content-MD5 you specified did not match what we received.").With("ExpectedDigest", d.MD5).With("CalculatedDigest", md5)
+		return fault.New("BadDigest", "The Content-MD5 you specified did not match what we received.").
+			With("ExpectedDigest", d.MD5).With("CalculatedDigest", inBase64(md5)) // in hex and in base64, as S3 has it
 	}
 	if d.Value == nil || d.Algorithm != sum.Algorithm {
 		return nil
@@ -32,6 +35,12 @@ func (d Digest) Check(md5 string, sum store.Checksum) error {
 		return fault.New("InvalidRequest", "Value for x-amz-checksum-%s trailing header is invalid.", strings.ToLower(d.Algorithm))
 	}
 	return BadChecksum(d.Algorithm)
+}
+
+// inBase64 writes a digest that is in hex in base64.
+func inBase64(digest string) string {
+	raw, _ := hex.DecodeString(digest)
+	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // BadChecksum is the refusal of a body whose checksum is not the one that was said.

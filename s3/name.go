@@ -28,6 +28,18 @@ func validBucketName(n string) bool {
 	return !slices.ContainsFunc([]byte(n), func(c byte) bool { return !lowerOrDigit(c) && c != '-' && c != '.' })
 }
 
+// MayBeBucket takes every name that a bucket of AWS may have, those from before March 2018 too, with capital letters and
+// underscores, and aliases. (Amazon S3 User Guide, "General purpose bucket naming rules".)
+func MayBeBucket(n string) bool {
+	if len(n) < 3 || len(n) > 255 {
+		return false
+	}
+	if _, err := netip.ParseAddr(n); err == nil {
+		return false
+	}
+	return !slices.ContainsFunc([]byte(n), func(c byte) bool { return !lowerOrDigit(c) && (c < 'A' || c > 'Z') && c != '-' && c != '.' && c != '_' })
+}
+
 // ValidAccessPointName follows the Amazon S3 User Guide, "Access points restrictions and limitations", naming rules; most
 // is 50 for standard ones, 45 for Object Lambda ones.
 func ValidAccessPointName(n string, most int) bool {

@@ -47,6 +47,29 @@ func TestNames(t *testing.T) {
 	}
 }
 
+func TestMayBeBucket(t *testing.T) {
+	for name, want := range map[string]bool{
+		"photos": true, "Old_Bucket.1": true, "x-s3alias": true, "ab": false, "192.168.5.4": false, "2001:db8::1": false, "a@b": false, "a b": false, "a/b": false,
+		strings.Repeat("a", 255): true, strings.Repeat("a", 256): false, "[ab": false, "a\x10b": false, "a^b": false,
+	} {
+		if got := MayBeBucket(name); got != want {
+			t.Errorf("MayBeBucket(%q) = %t, want %t", name, got, want)
+		}
+	}
+}
+
+// (S3 User Guide, "Naming Amazon S3 objects": its own two examples are among them.)
+func TestClimbs(t *testing.T) {
+	for key, want := range map[string]bool{
+		"a": false, "..a": false, "a..": false, "videos/2014/../../video1.wmv": false, "a/..": false, "/a//b/../..": false, ".": false, "./a": false,
+		"videos/../../video1.wmv": true, "videos/../../../video2.wmv": true, "..": true, "../": true, "/..": true, "./..": true, "a/../..": true,
+	} {
+		if got := Climbs(key); got != want {
+			t.Errorf("Climbs(%q) = %t, want %t", key, got, want)
+		}
+	}
+}
+
 // A name that is taken is a label of a host and a part of an ARN, and makes an alias that is no name.
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{"photos", "a.b", "x--ol-s3", "1.2.3.4", "A", "us-east-1"} {

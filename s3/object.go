@@ -300,7 +300,32 @@ func checkKey(key string) error {
 	if len(key) > 1024 {
 		return fault.New("KeyTooLongError", "Your key is too long").With("Size", strconv.Itoa(len(key))).With("MaxSizeAllowed", "1024")
 	}
+	if Climbs(key) {
+		return fault.New("400", "Bad Request") // the code as versitygw 1.8 expects it of S3
+	}
 	return nil
+}
+
+// Climbs reports whether a key names, read as a path, something above its bucket: S3 takes no such key. (S3 User Guide,
+// "Naming Amazon S3 objects": of elements from the left, never more relative ones than others.)
+func Climbs(key string) bool {
+	if !strings.Contains(key, "..") {
+		return false
+	}
+	depth := 0
+	for element := range strings.SplitSeq(key, "/") {
+		switch element {
+		case "", ".":
+		case "..":
+			depth--
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Service) locateVersion(c iam.Caller, t Target, key, versionID string) (Bucket, *AccessPoint, error) {
@@ -368,6 +393,9 @@ func storeFault(err error, key, versionID string) error {
 		return fault.New("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	case errors.Is(err, store.ErrFull):
 		return fault.New("InsufficientStorage", "There is no space left for the object.")
+	}
+	if f := placeFault(err); f != nil {
+		return f
 	}
 	return uploadFault(err)
 }

@@ -38,10 +38,14 @@ type Service struct {
 	buckets      *state.Table[Bucket]
 	accessPoints *state.Table[AccessPoint]
 	account      *state.Table[accountSettings] // one record
+	policies     readPolicies
+	aliases      aliases
 
 	// turn is held by what must not meet the deletion of a bucket: the deletion itself, the making of an access point, and
 	// the last look of PutObject. Waiting for it honours ctx.
 	turn chan struct{}
+
+	declared map[string]bool // by DeclareBucket, before the first request
 
 	deletes chan struct{} // held by each deletion of DeleteObjects; its capacity is how many run at once
 }
@@ -74,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	return &Service{
 		cfg: cfg, buckets: buckets, accessPoints: accessPoints, account: account,
-		turn: make(chan struct{}, 1), deletes: make(chan struct{}, deletesAtOnce),
+		declared: map[string]bool{}, turn: make(chan struct{}, 1), deletes: make(chan struct{}, deletesAtOnce),
 	}, nil
 }
 
@@ -113,6 +117,9 @@ type Bucket struct {
 	PolicyIDs    map[string]string // whom the ARNs in Policy meant when it was put: see iam.Policy.Pinned
 	Block        *PublicAccessBlock
 
+	// Place is where its objects are, "" for the data directory: see DeclareBucket.
+	Place string
+
 	Versioning  string            // VersioningEnabled, VersioningSuspended, or "": it never had versions
 	Encryption  string            // of objects whose request names none: AES256, or "" for none
 	NoOwnership bool              // the ownership controls were deleted; ACLs stay off all the same
@@ -143,6 +150,13 @@ func BucketARN(bucket string) string { return "arn:aws:s3:::" + bucket }
 type Target struct {
 	Bucket      string
 	AccessPoint string
+}
+
+// Exists returns nil, or NoSuchBucket or NoSuchAccessPoint. It decides nothing: S3 tells everybody who signs a request
+// which names are taken.
+func (s *Service) Exists(t Target) error {
+	_, _, err := s.find(t)
+	return err
 }
 
 // resolve finds what t names. To a caller without credentials it does not show what exists.
@@ -220,14 +234,15 @@ type guarded struct {
 func (s *Service) decide(ctx context.Context, c iam.Caller, action string, g guarded, keys iam.Context) error {
 	ask := iam.Ask{Action: action, Resources: []string{g.resource}, Context: keys}
 	if g.policy != "" {
-		p, err := iam.Parse([]byte(g.policy), iam.ResourcePolicy)
+		p, err := s.policies.read(g.policy, g.ids)
 		if err != nil {
 			return fmt.Errorf("read the policy of %s: %w", g.resource, err) // fail closed: what does not parse might deny
 		}
-		if g.block.RestrictPublicBuckets && p.Public() && !s.owned(c) {
+		if g.block.RestrictPublicBuckets && p.public && !s.owned(c) {
+			s.cfg.IAM.Refused(ctx, c, ask, "S3 Block Public Access, RestrictPublicBuckets")
 			return accessDenied()
 		}
-		ask.Policies = []*iam.Policy{p.Pinned(g.ids)}
+		ask.Policies = p.policies
 	}
 	err := s.cfg.IAM.Authorize(ctx, c, ask)
 	if err != nil && c.Principal.Account != s.cfg.IAM.Account() {

@@ -114,7 +114,7 @@ func (s *Service) UploadPart(ctx context.Context, c iam.Caller, t Target, key, i
 			return d.Check(p.ETag, sum)
 		}
 	}
-	part, err := s.cfg.Store.PutPart(ctx, up.id, number, body, store.PartOptions{Accept: accept})
+	part, err := s.cfg.Store.PutPart(ctx, up.id, number, body, store.PartOptions{Size: d.Size, Accept: accept})
 	if err != nil {
 		return part, up.Upload, up.fault(err)
 	}

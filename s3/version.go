@@ -35,10 +35,18 @@ func (b Bucket) shown(info store.Info) store.Info {
 
 // PutBucketVersioning turns versions on, or suspends them; a bucket that had versions never goes back to none.
 func (s *Service) PutBucketVersioning(ctx context.Context, c iam.Caller, bucket, status string) error {
-	return s.change(ctx, c, "s3:PutBucketVersioning", bucket, func(b *Bucket) error {
-		if status != VersioningEnabled && status != VersioningSuspended {
-			return malformedXML()
-		}
+	const action = "s3:PutBucketVersioning"
+	b, err := s.configuration(ctx, c, action, bucket)
+	if err != nil {
+		return err
+	}
+	if status != VersioningEnabled && status != VersioningSuspended {
+		return malformedXML()
+	}
+	if err := s.setVersioning(ctx, b, status); err != nil {
+		return err
+	}
+	return s.change(ctx, c, action, bucket, func(b *Bucket) error {
 		b.Versioning = status
 		return nil
 	})

@@ -25,42 +25,47 @@ const maxConfiguration = 64 << 10
 // bucket dispatches the operations on a bucket (or on an access point as on a bucket).
 func (h *Handler) bucket(req *request) error {
 	sub := req.query.subresource("partNumber", "versionId")
+	if sub != "" {
+		if err := signedWhole(req); err != nil {
+			return err
+		}
+	}
 	switch sub { // what an access point has too
 	case "":
 		return h.plainBucket(req)
 	case "location":
-		return req.by(methods{http.MethodGet: h.location})
+		return req.by("BUCKET", methods{http.MethodGet: h.location})
 	case "uploads":
-		return req.by(methods{http.MethodGet: h.listUploads})
+		return req.by("BUCKET", methods{http.MethodGet: h.listUploads})
 	case "versions":
-		return req.by(methods{http.MethodGet: h.listVersions})
+		return req.by("BUCKET", methods{http.MethodGet: h.listVersions})
 	case "delete":
-		return req.by(methods{http.MethodPost: h.deleteObjects})
+		return req.by("BUCKET", methods{http.MethodPost: h.deleteObjects})
 	}
 	if req.target.kind != bucket {
-		return methodNotAllowed(req.Method)
+		return methodNotAllowed(req.Method, "BUCKET")
 	}
 	switch sub {
 	case "policy":
-		return req.by(methods{http.MethodGet: h.getPolicy, http.MethodPut: h.putPolicy, http.MethodDelete: h.removes(h.S3.DeleteBucketPolicy)})
+		return req.by("BUCKETPOLICY", methods{http.MethodGet: h.getPolicy, http.MethodPut: h.putPolicy, http.MethodDelete: h.removes(h.S3.DeleteBucketPolicy)})
 	case "policyStatus":
-		return req.by(methods{http.MethodGet: h.policyStatus})
+		return req.by("BUCKET", methods{http.MethodGet: h.policyStatus})
 	case "publicAccessBlock":
-		return req.by(methods{http.MethodGet: h.getBlock, http.MethodPut: h.putBlock, http.MethodDelete: h.removes(h.S3.DeletePublicAccessBlock)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getBlock, http.MethodPut: h.putBlock, http.MethodDelete: h.removes(h.S3.DeletePublicAccessBlock)})
 	case "versioning":
-		return req.by(methods{http.MethodGet: h.getVersioning, http.MethodPut: h.putVersioning})
+		return req.by("BUCKET", methods{http.MethodGet: h.getVersioning, http.MethodPut: h.putVersioning})
 	case "tagging":
-		return req.by(methods{http.MethodGet: h.getBucketTagging, http.MethodPut: h.putBucketTagging, http.MethodDelete: h.removes(h.S3.DeleteBucketTagging)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getBucketTagging, http.MethodPut: h.putBucketTagging, http.MethodDelete: h.removes(h.S3.DeleteBucketTagging)})
 	case "cors":
-		return req.by(methods{http.MethodGet: h.getCORS, http.MethodPut: h.putCORS, http.MethodDelete: h.removes(h.S3.DeleteBucketCORS)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getCORS, http.MethodPut: h.putCORS, http.MethodDelete: h.removes(h.S3.DeleteBucketCORS)})
 	case "lifecycle":
-		return req.by(methods{http.MethodGet: h.getLifecycle, http.MethodPut: h.putLifecycle, http.MethodDelete: h.removes(h.S3.DeleteBucketLifecycle)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getLifecycle, http.MethodPut: h.putLifecycle, http.MethodDelete: h.removes(h.S3.DeleteBucketLifecycle)})
 	case "encryption":
-		return req.by(methods{http.MethodGet: h.getEncryption, http.MethodPut: h.putEncryption, http.MethodDelete: h.removes(h.S3.DeleteBucketEncryption)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getEncryption, http.MethodPut: h.putEncryption, http.MethodDelete: h.removes(h.S3.DeleteBucketEncryption)})
 	case "ownershipControls":
-		return req.by(methods{http.MethodGet: h.getOwnership, http.MethodPut: h.putOwnership, http.MethodDelete: h.removes(h.S3.DeleteBucketOwnershipControls)})
+		return req.by("BUCKET", methods{http.MethodGet: h.getOwnership, http.MethodPut: h.putOwnership, http.MethodDelete: h.removes(h.S3.DeleteBucketOwnershipControls)})
 	case "acl":
-		return req.by(methods{http.MethodGet: h.bucketACL, http.MethodPut: h.putBucketACL})
+		return req.by("BUCKET", methods{http.MethodGet: h.bucketACL, http.MethodPut: h.putBucketACL})
 	}
 	return h.neverSet(req, sub)
 }
@@ -68,9 +73,9 @@ func (h *Handler) bucket(req *request) error {
 // plainBucket dispatches requests that name no subresource.
 func (h *Handler) plainBucket(req *request) error {
 	if req.target.kind != bucket && (req.Method == http.MethodPut || req.Method == http.MethodDelete) {
-		return methodNotAllowed(req.Method)
+		return methodNotAllowed(req.Method, "BUCKET")
 	}
-	return req.by(methods{
+	return req.by("BUCKET", methods{
 		http.MethodHead: h.headBucket, http.MethodGet: h.list, http.MethodPut: h.createBucket,
 		http.MethodDelete: h.removes(h.S3.DeleteBucket), http.MethodPost: h.postObject,
 	})
@@ -88,7 +93,9 @@ func (h *Handler) headBucket(req *request) error {
 }
 
 func (h *Handler) createBucket(req *request) error {
-	if err := refusedACL(req.Header); err != nil {
+	if err := refusedACL(req.Header); fault.Is(err, "AccessControlListNotSupported") {
+		return fault.New("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	} else if err != nil {
 		return err
 	}
 	if v := req.Header.Get("X-Amz-Object-Ownership"); v != "" {
@@ -109,6 +116,7 @@ func (h *Handler) createBucket(req *request) error {
 	if req.sig != nil && req.sig.Region != "US" { // s3cmd 2.3 signs for US, an old name of the default (seen 2026-11)
 		region = req.sig.Region
 	}
+	var tags map[string]string
 	if len(raw) > 0 {
 		var in struct {
 			XMLName            xml.Name `xml:"CreateBucketConfiguration"`
@@ -118,14 +126,19 @@ func (h *Handler) createBucket(req *request) error {
 		if err := wire.ReadXML(bytes.NewReader(raw), maxConfiguration, &in); err != nil {
 			return err
 		}
-		if in.Tags != nil && len(in.Tags.Tag) > 0 {
-			return notImplemented("tags in CreateBucketConfiguration; use PutBucketTagging")
+		if in.Tags != nil {
+			if tags, err = in.Tags.tags(); err != nil {
+				return err
+			}
+		}
+		if in.LocationConstraint == "us-east-1" { // S3 API Reference, CreateBucket: it is no LocationConstraint
+			return fault.New("InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", in.LocationConstraint)
 		}
 		if in.LocationConstraint != "" {
 			region = in.LocationConstraint
 		}
 	}
-	b, err := h.S3.CreateBucket(req.Context(), req.caller, req.target.name, region)
+	b, err := h.S3.CreateTaggedBucket(req.Context(), req.caller, req.target.name, region, tags)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"glassine/aws/fault"
+	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/s3"
 	"glassine/store"
@@ -20,11 +21,17 @@ import (
 
 // algorithms are the checksums that S3 keeps, under the names that headers have after x-amz-checksum-.
 var algorithms = []struct{ header, name string }{
-	{"crc32", store.CRC32}, {"crc32c", store.CRC32C}, {"crc64nvme", store.CRC64NVME}, {"sha1", store.SHA1}, {"sha256", store.SHA256},
+	{"crc32", store.CRC32},
+	{"crc32c", store.CRC32C},
+	{"crc64nvme", store.CRC64NVME},
+	{"md5", store.MD5},
+	{"sha1", store.SHA1},
+	{"sha256", store.SHA256},
+	{"sha512", store.SHA512},
+	{"xxhash128", store.XXHASH128},
+	{"xxhash3", store.XXHASH3},
+	{"xxhash64", store.XXHASH64},
 }
-
-// unkept are checksums that newer SDKs may be told to send and that are not computed here.
-var unkept = []string{"md5", "sha512", "xxhash3", "xxhash64", "xxhash128"}
 
 // algorithm reads an algorithm's name, of any case; "" is "".
 func algorithm(v string) (string, error) {
@@ -36,10 +43,11 @@ func algorithm(v string) (string, error) {
 			return a.name, nil
 		}
 	}
-	if slices.Contains(unkept, strings.ToLower(v)) {
-		return "", notImplemented("checksum algorithm " + v)
+	var names []string
+	for _, a := range algorithms {
+		names = append(names, a.name)
 	}
-	return "", fault.New("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+	return "", fault.New("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
 }
 
 // payload is the request's body as a reader that ends in an error, and not in io.EOF, when it is not what was signed
@@ -52,6 +60,7 @@ func payload(req *request) (wire.Payload, s3.Digest, error) {
 		return body, s3.Digest{}, err
 	}
 	d, err := digest(req.Header, body.Trailer)
+	d.Size = max(body.Length, 0)
 	return body, d, err
 }
 
@@ -115,15 +124,24 @@ func headerHash(header string) (hash.Hash, string, error) {
 			return h, a.name, err
 		}
 	}
-	if slices.Contains(unkept, kind) {
-		return nil, "", notImplemented(header)
-	}
 	return nil, "", fault.New("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
+}
+
+// signedWhole refuses chunks that nobody signed where the body is no object's. (S3 API Reference, "Authenticating requests",
+// STREAMING-UNSIGNED-PAYLOAD-TRAILER: for uploads.)
+func signedWhole(req *request) error {
+	if req.Header.Get("X-Amz-Content-Sha256") == sigv4.StreamingUnsignedTrailer {
+		return fault.New("InvalidRequest", "The value of x-amz-content-sha256 header is invalid.")
+	}
+	return nil
 }
 
 // readBody reads a body of at most limit bytes whole, and checks it as payload and its digest do. It reports whether the
 // sender said what the bytes are, by an MD5 or a checksum.
 func readBody(req *request, limit int64) (raw []byte, said bool, err error) {
+	if err := signedWhole(req); err != nil {
+		return nil, false, err
+	}
 	body, d, err := payload(req)
 	if err != nil {
 		return nil, false, err
@@ -153,13 +171,18 @@ func readXML(req *request, limit int64, v any) (said bool, err error) {
 	return said, wire.ReadXML(bytes.NewReader(raw), limit, v)
 }
 
-// checksums are an object's or a part's checksum as XML has it: one of the five.
+// checksums are an object's or a part's checksum as XML has it: one of them.
 type checksums struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
 	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumMD5       string `xml:",omitempty"`
 	ChecksumSHA1      string `xml:",omitempty"`
 	ChecksumSHA256    string `xml:",omitempty"`
+	ChecksumSHA512    string `xml:",omitempty"`
+	ChecksumXXHASH128 string `xml:",omitempty"`
+	ChecksumXXHASH3   string `xml:",omitempty"`
+	ChecksumXXHASH64  string `xml:",omitempty"`
 }
 
 func checksumXML(c store.Checksum) checksums {
@@ -178,10 +201,20 @@ func (x *checksums) field(algorithm string) *string {
 		return &x.ChecksumCRC32C
 	case store.CRC64NVME:
 		return &x.ChecksumCRC64NVME
+	case store.MD5:
+		return &x.ChecksumMD5
 	case store.SHA1:
 		return &x.ChecksumSHA1
 	case store.SHA256:
 		return &x.ChecksumSHA256
+	case store.SHA512:
+		return &x.ChecksumSHA512
+	case store.XXHASH128:
+		return &x.ChecksumXXHASH128
+	case store.XXHASH3:
+		return &x.ChecksumXXHASH3
+	case store.XXHASH64:
+		return &x.ChecksumXXHASH64
 	}
 	return nil
 }

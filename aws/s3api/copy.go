@@ -116,10 +116,10 @@ func (h *Handler) copySource(req *request) (s3.CopySource, error) {
 	if key = unescape(key); !ok { // the slash between is encoded too
 		name, key, _ = strings.Cut(strings.TrimPrefix(unescape(path), "/"), "/")
 	}
-	if name == "" {
+	if !s3.MayBeBucket(unescape(name)) {
 		return src, bad("Invalid copy source bucket name")
 	}
-	if key == "" {
+	if key == "" || s3.Climbs(key) {
 		return src, bad("Invalid copy source object key")
 	}
 	t, err := h.labelled(unescape(name), "s3", false, "")

@@ -64,10 +64,10 @@ func (h *Handler) preflight(req *request) error {
 		return fault.New("BadRequest", "Invalid Access-Control-Request-Method: %s", method)
 	}
 	var headers []string
-	for name := range strings.SplitSeq(req.Header.Get("Access-Control-Request-Headers"), ",") {
-		if name = strings.TrimSpace(name); name != "" {
+	for piece := range strings.SplitSeq(req.Header.Get("Access-Control-Request-Headers"), ",") {
+		if name := strings.TrimSpace(piece); name != "" {
 			if !s3.HeaderName(name) {
-				return fault.New("BadRequest", "Access-Control-Request-Headers %q contains invalid character.", name)
+				return fault.New("BadRequest", `Access-Control-Request-Headers "%s" contains invalid character.`, piece)
 			}
 			headers = append(headers, name)
 		}

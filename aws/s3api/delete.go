@@ -34,6 +34,11 @@ func (h *Handler) deleteObjects(req *request) error {
 	}
 	objects := make([]s3.ToDelete, len(in.Object))
 	for i, o := range in.Object {
+		if o.VersionId != "" && req.lambda != nil {
+			if err := req.lambda.Also(req.Context(), "DeleteObjectVersion"); err != nil {
+				return err
+			}
+		}
 		objects[i] = s3.ToDelete{Key: o.Key, VersionID: o.VersionId, IfMatch: strings.Trim(o.ETag, `"`)}
 	}
 	results, err := h.S3.DeleteObjects(req.Context(), req.caller, req.target.s3(), objects)

@@ -31,6 +31,9 @@ func number(name, v string) (int, error) {
 		return 0, fault.New("InvalidArgument", "Provided %s not an integer or within integer range", name).With("ArgumentName", name).With("ArgumentValue", v)
 	}
 	if n < 0 {
+		if name == "max-keys" {
+			name = "maxKeys"
+		}
 		return 0, fault.New("InvalidArgument", "Argument %s must be an integer between 0 and 2147483647", name).With("ArgumentName", name).With("ArgumentValue", v)
 	}
 	return int(n), nil
@@ -54,15 +57,6 @@ func encoder(q query) (func(string) string, error) {
 	default:
 		return nil, fault.New("InvalidArgument", "Invalid Encoding Method specified in Request").With("ArgumentName", "encoding-type").With("ArgumentValue", e)
 	}
-}
-
-type listEntry struct {
-	Key, LastModified, ETag string
-	ChecksumAlgorithm       string `xml:",omitempty"`
-	ChecksumType            string `xml:",omitempty"`
-	Size                    int64
-	Owner                   *principal `xml:",omitempty"`
-	StorageClass            string
 }
 
 type commonPrefix struct{ Prefix string }
@@ -113,6 +107,7 @@ func (h *Handler) list(req *request) error {
 		Name: b.Name, Prefix: enc(q["prefix"]), Delimiter: enc(q["delimiter"]), MaxKeys: maxKeys,
 		EncodingType: q["encoding-type"], IsTruncated: page.Next != "", CommonPrefixes: commonPrefixes(enc, page.Prefixes),
 	}
+	out.XML = make([]byte, 0, len(page.Objects)*listEntrySize)
 	for _, o := range page.Objects {
 		e := listEntry{
 			Key: enc(o.Key), LastModified: isoTime(o.Modified), ETag: quoted(o.ETag), Size: o.Size, StorageClass: "STANDARD",
@@ -122,7 +117,7 @@ func (h *Handler) list(req *request) error {
 			owner := h.owner()
 			e.Owner = &owner
 		}
-		out.Contents = append(out.Contents, e)
+		out.add(&e)
 	}
 	out.cursor(q, v2, enc, page)
 	wire.WriteElement(req.w, http.StatusOK, "ListBucketResult", xmlns, out)
@@ -142,7 +137,7 @@ type listBucketResult struct {
 	ContinuationToken     string  `xml:",omitempty"`
 	NextContinuationToken string  `xml:",omitempty"`
 	IsTruncated           bool
-	Contents              []listEntry
+	listEntries           // the <Contents> elements
 	CommonPrefixes        []commonPrefix
 }
 

@@ -1,12 +1,12 @@
 package s3api
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/s3"
 	"glassine/store"
 )
@@ -14,9 +14,6 @@ import (
 // object dispatches the operations on a key.
 func (h *Handler) object(req *request) error {
 	q := req.query
-	if req.Header.Get("X-Amz-Copy-Source") != "" && req.Method != http.MethodPut {
-		return fault.New("InvalidArgument", "You can only specify a copy source header for copy requests.").With("ArgumentName", "x-amz-copy-source").With("ArgumentValue", req.Header.Get("X-Amz-Copy-Source"))
-	}
 	switch sub := q.subresource("partNumber", "versionId", "delete"); sub {
 	case "":
 	case "versions":
@@ -26,9 +23,9 @@ func (h *Handler) object(req *request) error {
 	case "tagging":
 		return h.objectTagging(req)
 	case "attributes":
-		return req.by(methods{http.MethodGet: h.objectAttributes})
+		return req.by("OBJECT", methods{http.MethodGet: h.objectAttributes})
 	case "acl":
-		return req.by(methods{http.MethodGet: h.objectACL, http.MethodPut: h.putObjectACL})
+		return req.by("OBJECT", methods{http.MethodGet: h.objectACL, http.MethodPut: h.putObjectACL})
 	case "legal-hold", "retention":
 		if req.Method == http.MethodGet {
 			return h.noObjectLock(req)
@@ -44,7 +41,7 @@ func (h *Handler) object(req *request) error {
 		return h.getObject(req)
 	case http.MethodPut:
 		if q.has("partNumber") {
-			return fault.New("InvalidArgument", "This operation does not accept partNumber without uploadId").With("ArgumentName", "partNumber").With("ArgumentValue", q["partNumber"])
+			return fault.New("InvalidArgument", "This operation does not accept partNumber without uploadId").With("ArgumentName", "partNumber").With("ArgumentValue", "partNumber") // so by what versitygw 1.8 expects of S3
 		}
 		if req.Header.Get("X-Amz-Copy-Source") != "" {
 			return h.copyObject(req)
@@ -53,7 +50,10 @@ func (h *Handler) object(req *request) error {
 	case http.MethodDelete:
 		return h.deleteObject(req)
 	}
-	return methodNotAllowed(req.Method)
+	if req.Method == http.MethodPost {
+		return methodNotAllowed(req.Method, "SERVICE") // so by what versitygw 1.8 expects of S3
+	}
+	return methodNotAllowed(req.Method, "OBJECT")
 }
 
 func (h *Handler) getObject(req *request) error {
@@ -80,7 +80,7 @@ func (h *Handler) getObject(req *request) error {
 		return err
 	}
 	req.w.WriteHeader(status)
-	if n, err := io.Copy(req.w, o.Body); err != nil || n != o.Length {
+	if n, err := wire.Send(req.w, o.Body, o.Length); err != nil || n != o.Length {
 		return errStarted
 	}
 	return nil
@@ -283,6 +283,11 @@ func conditions(h http.Header, prefix string) s3.Conditions {
 }
 
 func (h *Handler) deleteObject(req *request) error {
+	for _, name := range []string{"x-amz-if-match-size", "x-amz-if-match-last-modified-time"} {
+		if req.Header.Get(name) != "" { // S3 API Reference, DeleteObject: for directory buckets only
+			return unacceptable(name, "")
+		}
+	}
 	d, err := h.S3.DeleteObject(req.Context(), req.caller, req.target.s3(), req.target.key, store.DeleteOptions{
 		VersionID: req.query["versionId"], IfMatch: strings.Trim(req.Header.Get("If-Match"), `"`),
 	})

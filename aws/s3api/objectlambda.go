@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -13,29 +14,71 @@ import (
 	"glassine/aws/fault"
 	"glassine/aws/sigv4"
 	"glassine/aws/wire"
+	"glassine/iam"
 	"glassine/objectlambda"
 )
 
-// objectLambda dispatches the operations on an Object Lambda access point.
+// objectLambda answers a request on an Object Lambda access point: by its function, or through the supporting access point.
 func (h *Handler) objectLambda(req *request) error {
-	if req.Method != http.MethodGet || req.target.key == "" {
-		return fault.New("NotImplemented", "Of an Object Lambda access point only GetObject is supported yet.")
+	passed := req.query.has("partNumber") && !req.query.has("uploadId")
+	call := h.ObjectLambda.Begin(objectlambda.Request{
+		ID: req.id, Caller: req.caller, AccessPoint: req.target.name, Operation: operation(req), Key: req.target.key,
+		VersionID: req.query["versionId"], Query: rawQuery(req.Request), Signed: signedHeaders(req.Header),
+		URL: absoluteURL(req.Request), Headers: headerLines(req.Request),
+		Range: req.Header.Get("Range") != "" || req.query.has("Range"), Part: passed,
+		Abort: func() { _ = http.NewResponseController(req.w).SetWriteDeadline(time.Unix(1, 0)) }, // the deadline is over: a hanging write ends now
+	})
+	body, answer := &meteredBody{ReadCloser: req.Body}, &meteredWriter{ResponseWriter: req.w, now: h.now}
+	req.Body, req.w = body, answer
+	err := h.byFunction(req, call)
+	end := objectlambda.Ending{Status: answer.status, Code: answer.code, Own: answer.status >= 400, In: body.n.Load(), Out: answer.n, FirstByte: answer.first}
+	switch {
+	case errors.Is(err, errStarted):
+		end.Status, end.Code, end.Own = 0, "ResponseInterrupted", false
+	case err != nil:
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok {
+			f = fault.New("InternalError", "")
+		}
+		end.Status, end.Code, end.Own = wire.Status(f), f.Code, false
 	}
-	if sub := req.query.subresource("partNumber"); sub != "" {
-		return notImplemented("?" + sub)
+	call.End(req.Context(), end)
+	return err
+}
+
+// byFunction decides who answers, and has the answer made.
+func (h *Handler) byFunction(req *request, call *objectlambda.Call) error {
+	if err := call.Authorize(req.Context()); err != nil {
+		return err
 	}
-	// What would reach the bucket if this were a plain GetObject, and must not be logged by a function.
+	if point, caller, ok := call.Proxied(); ok {
+		return h.proxied(req, call, point, caller)
+	}
+	// A key that the customer holds must not come into a function's log.
 	if req.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
 		return fault.New("NotImplemented", "Operation Not Implemented.")
 	}
+	switch call.Operation {
+	case objectlambda.HeadObject:
+		a, err := call.HeadObject(req.Context())
+		if err != nil {
+			return err
+		}
+		return deliverHead(req, a)
+	case objectlambda.GetObject:
+		return h.fromFunction(req, call)
+	}
+	a, err := call.List(req.Context())
+	if err != nil {
+		return err
+	}
+	return deliverList(req, a, call.Operation == objectlambda.ListObjectsV2)
+}
+
+// fromFunction answers GetObject with what the function writes.
+func (h *Handler) fromFunction(req *request, call *objectlambda.Call) error {
 	started := false
-	rc := http.NewResponseController(req.w)
-	err := h.ObjectLambda.GetObject(req.Context(), objectlambda.Request{
-		ID: req.id, Caller: req.caller, AccessPoint: req.target.name, Key: req.target.key,
-		URL: absoluteURL(req.Request), Headers: headerLines(req.Request),
-		Range: req.Header.Get("Range") != "" || req.query.has("Range"), Part: req.query.has("partNumber"),
-		Abort: func() { _ = rc.SetWriteDeadline(time.Unix(1, 0)) }, // the deadline is over: a hanging write ends now
-	}, func(a objectlambda.Answer) error {
+	err := call.GetObject(req.Context(), func(a objectlambda.Answer) error {
 		started = true
 		return deliver(req, a)
 	})
@@ -44,6 +87,23 @@ func (h *Handler) objectLambda(req *request) error {
 		return errStarted
 	}
 	return err
+}
+
+// proxied has the supporting access point answer, as the caller. It is the same code as for every access point.
+func (h *Handler) proxied(req *request, call *objectlambda.Call, point string, caller iam.Caller) error {
+	if source := req.Header.Get("X-Amz-Copy-Source"); h.namesObjectLambda(source) {
+		return fault.New("NotImplemented", "Operation Not Implemented.")
+	}
+	if req.sig.Query {
+		presignedHeaders(req.Request, req.query)
+	}
+	keys := iam.Context{}
+	for name, values := range caller.Context {
+		keys[name] = values
+	}
+	h.requestKeys(keys, req.Request, req.sig, false)
+	req.target.kind, req.target.name, req.caller, req.lambda = accessPoint, point, caller.WithContext(keys), call
+	return h.dispatch(req)
 }
 
 // absoluteURL is the request's URL as it was received.
@@ -58,6 +118,23 @@ func absoluteURL(r *http.Request) string {
 		u += "?" + query
 	}
 	return u
+}
+
+func rawQuery(r *http.Request) string {
+	_, query := sigv4.Target(r)
+	return query
+}
+
+// signedHeaders are those of the caller's headers that AWS signs into the function's URL; here they are parameters of it.
+// (Amazon S3 User Guide, "Event context format and usage", inputS3Url.)
+func signedHeaders(hd http.Header) []objectlambda.Header {
+	var out []objectlambda.Header
+	for _, name := range []string{"x-amz-expected-bucket-owner", "x-amz-request-payer"} {
+		if v := hd.Get(name); v != "" {
+			out = append(out, objectlambda.Header{Name: name, Value: v})
+		}
+	}
+	return out
 }
 
 // headerLines are the headers as the function should see them: under the names that the caller sent, where they are known.
@@ -78,13 +155,7 @@ func headerLines(r *http.Request) []objectlambda.Header {
 // deliver writes the function's answer. An error means that it broke off.
 func deliver(req *request, a objectlambda.Answer) error {
 	hd := req.w.Header()
-	for _, line := range a.Headers {
-		if strings.HasPrefix(line.Name, "x-amz-meta-") {
-			hd[line.Name] = []string{line.Value} // in lower case, as S3 writes it
-			continue
-		}
-		hd.Set(line.Name, line.Value)
-	}
+	functionHeaders(hd, a.Headers)
 	if a.ErrorCode != "" || a.Status >= 400 && a.Length == 0 {
 		writeFunctionError(req, a)
 		return nil
@@ -100,18 +171,61 @@ func deliver(req *request, a objectlambda.Answer) error {
 		hd["Content-Type"] = nil // the function named none, and none is made up by sniffing
 	}
 	req.w.WriteHeader(a.Status)
-	var n int64
-	var err error
-	if a.Length >= 0 {
-		n, err = io.Copy(req.w, a.Body)
-	} else {
-		n, err = copyFlushing(req.w, a.Body)
-	}
+	n, err := copyFlushing(req.w, a.Body)
 	if err != nil {
 		return err
 	}
 	if a.Length >= 0 && n != a.Length {
 		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// functionHeaders sets what a function named, but for what is the connection's or ours.
+func functionHeaders(hd http.Header, lines []objectlambda.Header) {
+	for _, line := range lines {
+		switch {
+		case hopByHop(line.Name):
+		case strings.HasPrefix(line.Name, "x-amz-meta-"):
+			hd[line.Name] = []string{line.Value} // in lower case, as S3 writes it
+		default:
+			hd.Set(line.Name, line.Value)
+		}
+	}
+}
+
+// deliverHead writes the function's answer to HeadObject, which has no body even when it is an error.
+func deliverHead(req *request, a objectlambda.Answer) error {
+	hd := req.w.Header()
+	if a.ErrorCode != "" || a.Status >= 400 {
+		writeFunctionError(req, a)
+		return nil
+	}
+	functionHeaders(hd, a.Headers)
+	if a.Length >= 0 && a.Status != http.StatusNotModified {
+		hd.Set("Content-Length", strconv.FormatInt(a.Length, 10))
+	}
+	if hd.Get("Content-Type") == "" {
+		hd["Content-Type"] = nil
+	}
+	req.w.WriteHeader(a.Status)
+	return nil
+}
+
+// deliverList writes the function's answer to ListObjects or ListObjectsV2.
+func deliverList(req *request, a objectlambda.ListAnswer, v2 bool) error {
+	switch {
+	case a.XML != "":
+		req.w.Header().Set("Content-Type", "application/xml")
+		req.w.Header().Set("Content-Length", strconv.Itoa(len(a.XML)))
+		req.w.WriteHeader(a.Status)
+		if _, err := io.WriteString(req.w, a.XML); err != nil {
+			return errStarted
+		}
+	case a.ErrorCode != "" || a.Status >= 400:
+		writeFunctionError(req, a.Answer)
+	default:
+		wire.WriteElement(req.w, a.Status, "ListBucketResult", xmlns, functionListing(a.Listing, v2))
 	}
 	return nil
 }
@@ -150,6 +264,13 @@ func writeFunctionError(req *request, a objectlambda.Answer) {
 		if name != "X-Amz-Request-Id" {
 			delete(hd, name)
 		}
+	}
+	if m, ok := req.w.(*meteredWriter); ok {
+		m.code = code
+	}
+	if req.Method == http.MethodHead {
+		req.w.WriteHeader(a.Status)
+		return
 	}
 	type body struct {
 		XMLName                          xml.Name `xml:"Error"`
@@ -216,9 +337,6 @@ func (h *Handler) writeGetObjectResponse(req *request) error {
 		if suffix, ok := strings.CutPrefix(name, "X-Amz-Fwd-Header-"); ok {
 			if strings.HasPrefix(suffix, "X-Amz-Checksum-") {
 				write.Checksums++
-			}
-			if hopByHop(suffix) {
-				continue
 			}
 			write.Answer.Headers = append(write.Answer.Headers, objectlambda.Header{Name: suffix, Value: values[0]})
 		}

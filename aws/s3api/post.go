@@ -43,7 +43,7 @@ func (f *form) get(name string) string { return f.fields[strings.ToLower(name)] 
 // Object" and "Browser-Based Uploads Using POST".)
 func (h *Handler) postObject(req *request) error {
 	if req.sig != nil {
-		return methodNotAllowed(req.Method) // a form is signed in its fields
+		return methodNotAllowed(req.Method, "BUCKET") // a form is signed in its fields
 	}
 	f, err := readForm(req)
 	if err != nil {
@@ -94,7 +94,7 @@ func (h *Handler) postObject(req *request) error {
 		}
 		return d.Check(info.ETag, info.Checksum)
 	}
-	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), key, &bounded{f.file, limits.most}, opt)
+	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), key, &bounded{r: f.file, most: limits.most}, opt)
 	if err != nil {
 		return err
 	}
@@ -177,18 +177,23 @@ func (f formFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bounded is a reader of at most left bytes; more are EntityTooLarge.
+// bounded is a reader of at most so many bytes; more are EntityTooLarge.
 type bounded struct {
-	r    io.Reader
-	left int64
+	r       io.Reader
+	n, most int64 // read, and allowed
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	if b.n += int64(n); b.n <= b.most {
+		return n, err
 	}
-	return n, err
+	f := fault.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	const look = 1 << 20 // how much of the rest is read to say how long the file is
+	if rest, err := io.CopyN(io.Discard, b.r, look); errors.Is(err, io.EOF) {
+		f = f.With("ProposedSize", strconv.FormatInt(b.n+rest, 10))
+	}
+	return 0, f.With("MaxSizeAllowed", strconv.FormatInt(b.most, 10))
 }
 
 // signedForm authenticates a form by the signature of its policy, and adds to keys what that says.
@@ -231,7 +236,7 @@ func (h *Handler) signedForm(req *request, f *form, keys iam.Context) (iam.Calle
 		return nobody, err
 	}
 	if !same || key.Internal { // keys of URLs that glassine makes are for those URLs
-		return nobody, sigv4.Mismatch(scope[0])
+		return nobody, sigv4.MismatchOf(scope[0], f.get("x-amz-signature"), f.get("policy"), "")
 	}
 	maps.Copy(keys, wire.Context(req.Request, &sigv4.Signature{Region: scope[2]}))
 	signatureKeys(keys, false, authPost, signed, h.now())

@@ -78,7 +78,7 @@ type postPolicy struct {
 	conditions []postCondition
 }
 
-// postCondition is eq or starts-with on a field (in lower case), or content-length-range.
+// postCondition is eq or starts-with on a field (in lower case), or content-length-range; or never, which does not hold.
 type postCondition struct {
 	op, field, value string
 	least, most      int64
@@ -88,7 +88,10 @@ type postCondition struct {
 // holds reports whether a field with this value meets the condition. Of a list of content types each must: S3 API Reference,
 // "Creating a POST Policy", "starts-with".
 func (c postCondition) holds(got string) bool {
-	if c.op == "eq" {
+	switch c.op {
+	case "never":
+		return false
+	case "eq":
 		return got == c.value
 	}
 	if c.field != "content-type" {
@@ -130,7 +133,7 @@ func parsePostPolicy(text string) (*postPolicy, error) {
 		return nil, invalidPolicy("Policy missing expiration.")
 	}
 	if err := json.Unmarshal(doc["expiration"], &expiration); err != nil {
-		return nil, invalidPolicy("Invalid 'expiration' value: '%s'", doc["expiration"])
+		return nil, invalidPolicy("Invalid JSON.")
 	}
 	if p.expiration, err = time.Parse(time.RFC3339, expiration); err != nil {
 		return nil, invalidPolicy("Invalid 'expiration' value: '%s'", expiration)
@@ -200,15 +203,18 @@ func parsePostCondition(raw json.RawMessage) (postCondition, error) {
 		c.least, okLeast = size(list[1])
 		c.most, okMost = size(list[2])
 		if !okLeast || !okMost {
-			return c, invalidPolicy("Invalid content-length-range: arguments must be numbers.")
+			return c, invalidPolicy("Invalid JSON.")
 		}
 		return c, nil
 	}
 	field, ok1 := list[1].(string)
 	value, ok2 := list[2].(string)
 	name, dollar := strings.CutPrefix(field, "$")
-	if !ok1 || !ok2 || !dollar {
-		return c, invalidPolicy("Invalid %s: arguments must be a field that begins with $ and a string.", op)
+	if !ok1 || !ok2 {
+		return c, invalidPolicy("Invalid JSON.")
+	}
+	if !dollar {
+		c.op = "never" // such a condition fails, by what versitygw 1.8 expects of S3
 	}
 	c.field, c.value = strings.ToLower(name), value
 	return c, nil

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"glassine/aws/fault"
 	"glassine/s3"
@@ -29,7 +30,7 @@ func (h *Handler) putObject(req *request) error {
 	if err := checkLength(body.Length); err != nil {
 		return err
 	}
-	opt.ChecksumAlgorithm = d.Algorithm
+	opt.ChecksumAlgorithm, opt.Size = d.Algorithm, d.Size
 	opt.Accept = func(info store.Info) error { return d.Check(info.ETag, info.Checksum) }
 	info, err := h.S3.PutObject(req.Context(), req.caller, req.target.s3(), req.target.key, body, opt)
 	if err != nil {
@@ -60,14 +61,11 @@ func madeHeaders(h http.Header, info store.Info) {
 
 // putOptions reads the headers that say how to store an object. What is not supported is refused.
 func putOptions(hd http.Header) (store.PutOptions, error) {
-	opt := store.PutOptions{Headers: storeHeaders(hd), IfMatch: strings.Trim(hd.Get("If-Match"), `"`), IfNoneMatch: hd.Get("If-None-Match")}
-	if opt.IfNoneMatch != "" && opt.IfNoneMatch != "*" {
-		return opt, notImplemented("If-None-Match other than *")
-	}
-	if opt.IfMatch == "*" {
-		return opt, notImplemented("If-Match: *")
-	}
+	opt := store.PutOptions{Headers: storeHeaders(hd)}
 	var err error
+	if opt.IfMatch, opt.IfNoneMatch, err = writeConditions(hd); err != nil {
+		return opt, err
+	}
 	if opt.Encrypt, err = encryption(hd); err != nil {
 		return opt, err
 	}
@@ -79,6 +77,21 @@ func putOptions(hd http.Header) (store.PutOptions, error) {
 	}
 	opt.Metadata, err = metadata(hd)
 	return opt, err
+}
+
+// writeConditions reads If-Match and If-None-Match of a request that stores an object: one of them, and of the second only
+// an asterisk. (S3 User Guide, "How to prevent object overwrites with conditional writes".)
+func writeConditions(hd http.Header) (ifMatch, ifNoneMatch string, err error) {
+	ifMatch, ifNoneMatch = strings.Trim(hd.Get("If-Match"), `"`), hd.Get("If-None-Match")
+	switch {
+	case ifMatch != "" && ifNoneMatch != "":
+		return "", "", unacceptable("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
+	case ifNoneMatch != "" && ifNoneMatch != "*":
+		return "", "", unacceptable("If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
+	case ifMatch == "*":
+		return "", "", unacceptable("If-Match", "We don't accept the provided value of If-Match header for this API")
+	}
+	return ifMatch, ifNoneMatch, nil
 }
 
 func storeHeaders(hd http.Header) store.Headers {
@@ -129,15 +142,17 @@ var storageClasses = []string{
 
 // refused says what the headers ask that is not to be had.
 func refused(hd http.Header) error {
-	for _, name := range []string{"X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"} {
-		if hd.Get(name) != "" {
-			return fault.New("InvalidRequest", "Bucket is missing Object Lock Configuration")
-		}
+	if err := refusedLock(hd); err != nil {
+		return err
 	}
-	for _, name := range []string{"X-Amz-Website-Redirect-Location", "X-Amz-Write-Offset-Bytes"} {
-		if hd.Get(name) != "" {
-			return notImplemented(strings.ToLower(name))
+	if hd.Get("X-Amz-Write-Offset-Bytes") != "" { // S3 API Reference, PutObject: for directory buckets only
+		return unacceptable("x-amz-write-offset-bytes", "")
+	}
+	if to := hd.Get("X-Amz-Website-Redirect-Location"); to != "" {
+		if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "http://") && !strings.HasPrefix(to, "https://") {
+			return fault.New("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 		}
+		return notImplemented("x-amz-website-redirect-location")
 	}
 	if class := hd.Get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
 		for _, known := range storageClasses {
@@ -148,6 +163,34 @@ func refused(hd http.Header) error {
 		return fault.New("InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", class)
 	}
 	return refusedACL(hd)
+}
+
+// refusedLock refuses a lock: what S3 says of headers that do not go together or make no sense, else that the bucket has no
+// locks, as no bucket here has.
+func refusedLock(hd http.Header) error {
+	const modeName, dateName, holdName = "x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"
+	mode, date, hold := hd.Get(modeName), hd.Get(dateName), hd.Get(holdName)
+	bad := func(name, value, message string) error {
+		return fault.New("InvalidArgument", "%s", message).With("ArgumentName", name).With("ArgumentValue", value)
+	}
+	const both = dateName + " and " + modeName + " must both be supplied."
+	switch until, err := time.Parse(time.RFC3339, date); {
+	case mode == "" && date == "" && hold == "":
+		return nil
+	case mode != "" && date == "":
+		return bad(dateName, "", both)
+	case mode == "" && date != "":
+		return bad(modeName, "", both)
+	case mode != "" && mode != "GOVERNANCE" && mode != "COMPLIANCE":
+		return bad(modeName, mode, "Unknown wormMode directive.")
+	case date != "" && err != nil:
+		return bad(dateName, date, "The retain until date must be provided in ISO 8601 format")
+	case date != "" && until.Before(time.Now()):
+		return bad(dateName, date, "The retain until date must be in the future!")
+	case hold != "" && hold != "ON" && hold != "OFF":
+		return bad(holdName, hold, "Legal Hold must be either of 'ON' or 'OFF'")
+	}
+	return fault.New("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
 }
 
 // refusedACL takes the canned ACLs that change nothing where ACLs are off.

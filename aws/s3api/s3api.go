@@ -11,8 +11,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +48,8 @@ type request struct {
 	target target
 	caller iam.Caller
 	sig    *sigv4.Signature // nil: anonymous
+	// lambda is the call on an Object Lambda access point that came here through its supporting access point, or nil.
+	lambda *objectlambda.Call
 	query  query
 }
 
@@ -58,6 +63,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.id, dialect = wire.NewRequestID(), wire.ObjectLambda
 	}
 	w.Header().Set("X-Amz-Request-Id", req.id)
+	if err == nil && req.target.kind != writeResponse {
+		err = checkHeaders(r.Header)
+	}
 	if err == nil {
 		_, raw := sigv4.Target(r)
 		req.query = parseQuery(raw)
@@ -73,6 +81,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		markerHeaders(w.Header(), marker)
 	}
 	wire.WriteError(w, r, dialect, req.id, err, h.log())
+}
+
+// maxHeaders is the most bytes of a request's headers. (S3 API Reference, "REST requests": 8 KB for a PUT request. By what
+// versitygw 1.8 expects of S3, for every one.) A session token does not count: how long it is, is iam's matter.
+const maxHeaders = 8 << 10
+
+func checkHeaders(h http.Header) error {
+	size := 0
+	for name, values := range h {
+		if name == "X-Amz-Security-Token" {
+			continue
+		}
+		for _, v := range values {
+			size += len(name) + len(": \r\n") + len(v)
+		}
+	}
+	if size <= maxHeaders {
+		return nil
+	}
+	return fault.New("RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").With("MaxSizeAllowed", strconv.Itoa(maxHeaders))
 }
 
 // serve authenticates and dispatches a request whose target is known.
@@ -135,24 +163,29 @@ func (h *Handler) authenticate(req *request) error {
 		return err
 	}
 	req.sig = sig
+	if sig != nil && sig.Query && !lambda {
+		presignedHeaders(req.Request, req.query)
+	}
 	keys := iam.Context(wire.Context(req.Request, sig))
+	h.requestKeys(keys, req.Request, sig, lambda)
+	req.caller = c.WithContext(keys)
+	return nil
+}
+
+// requestKeys are the condition keys of a request, under S3's names or, with lambda, under Object Lambda's.
+func (h *Handler) requestKeys(keys iam.Context, r *http.Request, sig *sigv4.Signature, lambda bool) {
 	if sig != nil {
 		authType := authHeader
 		if sig.Query {
 			authType = authQuery
-			if !lambda {
-				presignedHeaders(req.Request, req.query)
-			}
 		}
 		signatureKeys(keys, lambda, authType, sig.Time, h.now())
 		payloadKey(keys, sig)
 	}
-	transportKeys(keys, req.Request, lambda)
+	transportKeys(keys, r, lambda)
 	if !lambda {
-		headerContext(keys, req.Header)
+		headerContext(keys, r.Header)
 	}
-	req.caller = c.WithContext(keys)
-	return nil
 }
 
 func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
@@ -191,10 +224,19 @@ func (h *Handler) dispatch(req *request) error {
 	case objectLambda:
 		return h.objectLambda(req)
 	case service:
-		return req.by(methods{http.MethodGet: h.listBuckets})
+		return req.by("SERVICE", methods{http.MethodGet: h.listBuckets})
+	}
+	if source := req.Header.Get("X-Amz-Copy-Source"); source != "" && req.Method != http.MethodPut {
+		return fault.New("InvalidArgument", "You can only specify a copy source header for copy requests.").With("ArgumentName", "x-amz-copy-source").With("ArgumentValue", source)
 	}
 	if owner := req.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != h.IAM.Account() {
 		return fault.New("AccessDenied", "Access Denied") // S3 User Guide, "Verifying bucket ownership with bucket owner condition"
+	}
+	if req.caller.Principal.Kind != iam.Anonymous && !req.creates() {
+		// Before anything else of the request is looked at, as S3 does by what versitygw 1.8 expects of it.
+		if err := h.S3.Exists(req.target.s3()); err != nil {
+			return err
+		}
 	}
 	if req.target.key == "" {
 		return h.bucket(req)
@@ -202,15 +244,21 @@ func (h *Handler) dispatch(req *request) error {
 	return h.object(req)
 }
 
+// creates reports whether the request is CreateBucket.
+func (req *request) creates() bool {
+	return req.target.kind == bucket && req.target.key == "" && req.Method == http.MethodPut && req.query.subresource() == ""
+}
+
 // methods are the operations on one resource by their HTTP method.
 type methods map[string]func(*request) error
 
-// by does the operation of the request's method.
-func (req *request) by(m methods) error {
+// by does the operation of the request's method on a resource of this type, as errors name it.
+func (req *request) by(resource string, m methods) error {
 	if f := m[req.Method]; f != nil {
 		return f(req)
 	}
-	return methodNotAllowed(req.Method)
+	req.w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(m)), ", ")) // RFC 9110, section 15.5.6
+	return methodNotAllowed(req.Method, resource)
 }
 
 // done answers 200 without a body, unless err.
@@ -237,8 +285,19 @@ func malformedXML() error {
 	return fault.New("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-func methodNotAllowed(method string) error {
-	return fault.New("MethodNotAllowed", "The specified method is not allowed against this resource.").With("Method", method)
+// methodNotAllowed is S3's error for a method that a resource of this type (SERVICE, BUCKET, BUCKETPOLICY,
+// OBJECT or UPLOAD) has not.
+func methodNotAllowed(method, resource string) error {
+	return fault.New("MethodNotAllowed", "The specified method is not allowed against this resource.").With("Method", method).With("ResourceType", resource)
+}
+
+// unacceptable is S3's refusal of a header, or of its value, that it takes nowhere; more may say why.
+func unacceptable(header, more string) error {
+	f := fault.New("NotImplemented", "A header you provided implies functionality that is not implemented").With("Header", header)
+	if more == "" {
+		return f
+	}
+	return f.With("additionalMessage", more)
 }
 
 // notImplemented is S3's refusal of an operation that it has and this program has not.

@@ -88,7 +88,7 @@ func (h *Handler) objectTagging(req *request) error {
 		req.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return methodNotAllowed(req.Method)
+	return methodNotAllowed(req.Method, "OBJECT")
 }
 
 func (h *Handler) getBucketTagging(req *request) error {

@@ -24,7 +24,7 @@ func (h *Handler) upload(req *request) error {
 		if req.Method == http.MethodGet {
 			return fault.New("InvalidRequest", "Key is not expected for the GET method ?uploads subresource")
 		}
-		return req.by(methods{http.MethodPost: h.createUpload})
+		return req.by("OBJECT", methods{http.MethodPost: h.createUpload})
 	case req.Method == http.MethodPut && q.has("partNumber"):
 		number, err := partNumber(q["partNumber"])
 		if err != nil {
@@ -35,7 +35,7 @@ func (h *Handler) upload(req *request) error {
 		}
 		return h.uploadPart(req, number)
 	}
-	return req.by(methods{http.MethodGet: h.listParts, http.MethodPost: h.completeUpload, http.MethodDelete: h.abortUpload})
+	return req.by("UPLOAD", methods{http.MethodGet: h.listParts, http.MethodPost: h.completeUpload, http.MethodDelete: h.abortUpload})
 }
 
 func (h *Handler) createUpload(req *request) error {
@@ -118,6 +118,10 @@ func (h *Handler) uploadPart(req *request, number int) error {
 }
 
 func (h *Handler) abortUpload(req *request) error {
+	const initiated = "x-amz-if-match-initiated-time"
+	if req.Header.Get(initiated) != "" { // S3 API Reference, AbortMultipartUpload: for directory buckets only
+		return unacceptable(initiated, "")
+	}
 	if err := h.S3.AbortMultipartUpload(req.Context(), req.caller, req.target.s3(), req.target.key, req.query["uploadId"]); err != nil {
 		return err
 	}
@@ -215,11 +219,11 @@ func (h *Handler) completeUpload(req *request) error {
 
 // readComplete reads what object is to be made. The checksums in headers are the object's, not the body's.
 func readComplete(req *request) (s3.Complete, error) {
-	cm := s3.Complete{Size: -1, IfMatch: strings.Trim(req.Header.Get("If-Match"), `"`), IfNoneMatch: req.Header.Get("If-None-Match")}
-	if cm.IfNoneMatch != "" && cm.IfNoneMatch != "*" {
-		return cm, notImplemented("If-None-Match other than *")
-	}
+	cm := s3.Complete{Size: -1}
 	var err error
+	if cm.IfMatch, cm.IfNoneMatch, err = writeConditions(req.Header); err != nil {
+		return cm, err
+	}
 	if cm.Digest, err = objectDigest(req.Header); err != nil {
 		return cm, err
 	}

@@ -2,7 +2,6 @@ package sigv4
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -65,8 +64,8 @@ func NewChunked(body io.Reader, sig *Signature, decoded int64, trailers []string
 // Trailer returns a trailing header's value, after Read gave io.EOF.
 func (c *Chunked) Trailer(name string) string { return c.trailer[strings.ToLower(name)] }
 
-// Read implements io.Reader. The errors are S3's: IncompleteBody, InvalidChunkSizeError, SignatureDoesNotMatch,
-// MalformedTrailerError.
+// Read implements io.Reader. The errors are S3's, which of them for what by what versitygw 1.8 expects of it: IncompleteBody,
+// for a form that is broken too, InvalidChunkSizeError, SignatureDoesNotMatch, MalformedTrailerError.
 func (c *Chunked) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, c.err
@@ -94,9 +93,17 @@ func (c *Chunked) Read(p []byte) (int, error) {
 
 func incomplete(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fault.New("IncompleteBody", "The request body terminated unexpectedly")
+		return broken()
 	}
 	return err
+}
+
+// broken is the error of a body that is not in the form, or ends early.
+func broken() error { return fault.New("IncompleteBody", "The request body terminated unexpectedly") }
+
+// wrongLength is the error of a body that has not the bytes that x-amz-decoded-content-length says.
+func wrongLength() error {
+	return fault.New("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 }
 
 // next reads a chunk's head, and of a signed one the data. It returns io.EOF after the last.
@@ -106,7 +113,7 @@ func (c *Chunked) next() error {
 		return err
 	}
 	if size > c.left {
-		return fault.New("IncompleteBody", "The request body is longer than x-amz-decoded-content-length says")
+		return c.tooLong(size)
 	}
 	if size > 0 && c.small {
 		return fault.New("InvalidChunkSizeError", "Only the last chunk is allowed to have a size less than 8192 bytes")
@@ -142,28 +149,41 @@ func (c *Chunked) next() error {
 	return c.end()
 }
 
+// tooLong tells a chunk whose size is wrong from one that is in order and has more bytes than were announced.
+func (c *Chunked) tooLong(size int64) error {
+	if size > maxChunk {
+		return wrongLength()
+	}
+	if _, err := io.CopyN(io.Discard, c.in, size); err != nil {
+		return incomplete(err)
+	}
+	if err := c.lineEnd(); err != nil {
+		return incomplete(err)
+	}
+	return wrongLength()
+}
+
 // head reads hexsize[;chunk-signature=...]CRLF.
 func (c *Chunked) head() (size int64, signature string, err error) {
 	line, err := c.line()
 	if err != nil {
 		return 0, "", err
 	}
-	bad := fault.New("InvalidChunkSizeError", "The chunk's head is not of the form hexsize;chunk-signature=signature")
+	line, ok := strings.CutSuffix(line, "\r")
+	if !ok {
+		return 0, "", broken()
+	}
 	digits, extension, hasExtension := strings.Cut(line, ";")
 	if digits == "" || len(digits) > 8 {
-		return 0, "", bad
+		return 0, "", broken()
 	}
 	n, err := strconv.ParseUint(digits, 16, 32)
-	if err != nil {
-		return 0, "", bad
-	}
-	if hasExtension != c.signed {
-		return 0, "", bad
+	if err != nil || hasExtension != c.signed {
+		return 0, "", broken()
 	}
 	if c.signed {
-		var ok bool
-		if signature, ok = strings.CutPrefix(extension, "chunk-signature="); !ok {
-			return 0, "", bad
+		if signature, ok = strings.CutPrefix(extension, "chunk-signature="); !ok || len(signature) != 2*sha256.Size {
+			return 0, "", broken()
 		}
 	}
 	return int64(n), signature, nil
@@ -186,7 +206,7 @@ func (c *Chunked) verify(signature, kind, middle string, data []byte) error {
 // end reads what follows the last chunk.
 func (c *Chunked) end() error {
 	if c.left > 0 {
-		return fault.New("IncompleteBody", "You did not provide the number of bytes specified by the x-amz-decoded-content-length header")
+		return wrongLength()
 	}
 	if c.trailer == nil {
 		if err := c.lineEnd(); err != nil && !errors.Is(err, io.EOF) { // some clients leave the last CRLF out
@@ -199,12 +219,10 @@ func (c *Chunked) end() error {
 	signature, total := "", 0
 	for {
 		line, err := c.line()
-		if fault.Is(err, "IncompleteBody") && len(given) == len(c.trailer) && (!c.signed || signature != "") {
-			break // the last empty line left out
-		}
 		if err != nil {
 			return err
 		}
+		line = strings.TrimSuffix(line, "\r") // AWS's example ends the first line of a trailer in LF
 		if line == "" {
 			if c.signed && signature == "" && len(given) > 0 {
 				continue // AWS's form has an empty line before the trailer's signature
@@ -220,9 +238,12 @@ func (c *Chunked) end() error {
 		if !ok {
 			return malformed
 		}
-		if c.signed && name == "x-amz-trailer-signature" {
+		if c.signed && name == "x-amz-trailer-signature" && len(value) == 2*sha256.Size {
 			signature = value
 			continue
+		}
+		if c.signed && len(c.trailer) > 0 && (len(given) == len(c.trailer) || strings.Contains(value, "\r")) {
+			return broken()
 		}
 		if old, announced := c.trailer[name]; !announced || old != "" {
 			return malformed
@@ -242,19 +263,19 @@ func (c *Chunked) end() error {
 	return io.EOF
 }
 
-// line reads up to a line end, LF or CRLF, of at most maxChunkLine bytes.
+// line reads up to a LF, which it leaves out, at most maxChunkLine bytes.
 func (c *Chunked) line() (string, error) {
 	raw, err := c.in.ReadSlice('\n')
 	if err != nil {
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return "", fault.New("InvalidChunkSizeError", "A line between chunks is too long")
+			return "", broken()
 		}
 		return "", incomplete(err)
 	}
 	if len(raw) > maxChunkLine {
-		return "", fault.New("InvalidChunkSizeError", "A line between chunks is too long")
+		return "", broken()
 	}
-	return string(bytes.TrimRight(raw, "\r\n")), nil
+	return string(raw[:len(raw)-1]), nil
 }
 
 // lineEnd reads the CRLF that ends a chunk's data.
@@ -264,7 +285,7 @@ func (c *Chunked) lineEnd() error {
 		return err
 	}
 	if b != [2]byte{'\r', '\n'} {
-		return fault.New("IncompleteBody", "A chunk's data is not as long as its head says")
+		return broken()
 	}
 	return nil
 }

@@ -195,6 +195,72 @@ func TestWhatMustBeSigned(t *testing.T) {
 	}
 }
 
+// The texts are S3's, by versitygw 1.8's account of them.
+func TestMalformedSignatures(t *testing.T) {
+	const scope = "a/20261124/us-east-1/s3/aws4_request"
+	header := func(auth string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("Authorization", auth) }
+	}
+	query := func(change ...string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Del("Authorization")
+			q := "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" + scope + "&X-Amz-Date=20261124T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=" + strings.Repeat("0", 64)
+			r.URL.RawQuery = strings.NewReplacer(change...).Replace(q)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*http.Request)
+		want   string
+	}{
+		{"no space", header("nonsense"), "InvalidArgument: Authorization header is invalid -- one and only one ' ' (space) required"},
+		{"another kind", header("AWS2-HMAC-SHA1 x=y"), "InvalidArgument: Unsupported Authorization Type"},
+		{"two parts", header("AWS4-HMAC-SHA256 Credential=" + scope + ",Signature=00"), "AuthorizationHeaderMalformed: The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature."},
+		{"a part without a value", header("AWS4-HMAC-SHA256 Credential=" + scope + ",SignedHeaders-host,Signature=00"), `AuthorizationHeaderMalformed: The authorization header is malformed; the authorization component "SignedHeaders-host" is malformed.`},
+		{"no credential", header("AWS4-HMAC-SHA256 x=" + scope + ",SignedHeaders=host,Signature=00"), "AuthorizationHeaderMalformed: The authorization header is malformed; missing Credential."},
+		{"no signed headers", header("AWS4-HMAC-SHA256 Credential=" + scope + ",x=host,Signature=00"), "AuthorizationHeaderMalformed: The authorization header is malformed; missing SignedHeaders."},
+		{"no signature", header("AWS4-HMAC-SHA256 Credential=" + scope + ",SignedHeaders=host,x=00"), "AuthorizationHeaderMalformed: The authorization header is malformed; missing Signature."},
+		{"a scope of six parts", header("AWS4-HMAC-SHA256 Credential=x/" + scope + ",SignedHeaders=host,Signature=00"), `AuthorizationHeaderMalformed: The authorization header is malformed; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`},
+		{"a payload's hash that is none", func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "nonsense") }, "InvalidArgument: x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "},
+		{"a URL of an unknown algorithm", query("HMAC-SHA256", "X"), `AuthorizationQueryParametersError: X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`},
+		{"a URL of an algorithm that is not here", query("HMAC-SHA256", "ECDSA-P256-SHA256"), `AuthorizationQueryParametersError: X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"`},
+		{"a URL whose scope is of another day", query("a/20261124", "a/20261123"), `AuthorizationQueryParametersError: Invalid credential date "20261123". This date is not the same as X-Amz-Date: "20261124".`},
+	} {
+		req, _ := http.NewRequest(http.MethodGet, "https://b.s3.us-east-1.amazonaws.com/k", nil)
+		Sign(req, creds, "us-east-1", "s3", UnsignedPayload, at)
+		c.change(req)
+		if _, err := Parse(received(t, req)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// Whoever signs another request than the server sees is shown what the server saw.
+func TestMismatchShowsTheCanonicalRequest(t *testing.T) {
+	req, _ := http.NewRequest(http.MethodGet, "https://b.s3.us-east-1.amazonaws.com/k", nil)
+	Sign(req, creds, "us-east-1", "s3", UnsignedPayload, at)
+	req.URL.RawQuery = "versionId=1"
+	err := verify(received(t, req), creds.SecretAccessKey)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		t.Fatalf("verify = %v", err)
+	}
+	got := map[string]string{}
+	for _, x := range f.Fields {
+		got[x.Name] = x.Value
+	}
+	if !strings.HasPrefix(got["CanonicalRequest"], "GET\n/k\nversionId=1\nhost:b.s3.") || !strings.HasPrefix(got["CanonicalRequestBytes"], "47 45 54 0a ") ||
+		!strings.HasPrefix(got["StringToSign"], "AWS4-HMAC-SHA256\n20261124T123000Z\n") || len(got["SignatureProvided"]) != 64 || got["AWSAccessKeyId"] != creds.AccessKeyID {
+		t.Errorf("fields of the error = %v", got)
+	}
+	req, _ = http.NewRequest(http.MethodGet, "https://b.s3.us-east-1.amazonaws.com/k", nil)
+	Sign(req, Credentials{creds.AccessKeyID, creds.SecretAccessKey, "token"}, "us-east-1", "s3", UnsignedPayload, at)
+	req.URL.RawQuery = "versionId=1"
+	if f, ok = errors.AsType[*fault.Error](verify(received(t, req), creds.SecretAccessKey)); !ok || len(f.Fields) != 1 {
+		t.Errorf("with a token it shows %v, want the access key alone", f)
+	}
+}
+
 func TestTimeLimits(t *testing.T) {
 	header := &Signature{Time: at}
 	query := &Signature{Query: true, Time: at, Expires: 61 * time.Second}

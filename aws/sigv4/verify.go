@@ -1,7 +1,9 @@
 package sigv4
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -64,20 +66,9 @@ func unsupported() *fault.Error {
 }
 
 func parseHeader(r *http.Request, auth string) (*Signature, error) {
-	rest, ok := strings.CutPrefix(auth, Algorithm+" ")
-	if !ok {
-		return nil, unsupported()
-	}
-	parts := map[string]string{}
-	for piece := range strings.SplitSeq(rest, ",") {
-		k, v, ok := strings.Cut(strings.TrimSpace(piece), "=")
-		if _, twice := parts[k]; !ok || twice {
-			return nil, malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
-		}
-		parts[k] = v
-	}
-	if len(parts) != 3 || parts["Credential"] == "" || parts["SignedHeaders"] == "" || parts["Signature"] == "" {
-		return nil, malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	parts, err := components(auth)
+	if err != nil {
+		return nil, err
 	}
 	s := &Signature{SessionToken: r.Header.Get("X-Amz-Security-Token"), PayloadHash: r.Header.Get("X-Amz-Content-Sha256")}
 	if err := s.credential(parts["Credential"]); err != nil {
@@ -86,7 +77,9 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 	if err := s.decode(parts["SignedHeaders"], parts["Signature"]); err != nil {
 		return nil, err
 	}
-	var err error
+	if s3Like(s.Service) && !payloadForm(s.PayloadHash) {
+		return nil, InvalidPayloadHash(s.PayloadHash)
+	}
 	if s.Time, err = time.Parse(timeFormat, r.Header.Get("X-Amz-Date")); err != nil {
 		if s.Time, err = http.ParseTime(r.Header.Get("Date")); err != nil || r.Header.Get("X-Amz-Date") != "" {
 			return nil, fault.New("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
@@ -96,6 +89,58 @@ func parseHeader(r *http.Request, auth string) (*Signature, error) {
 		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, s.Time.UTC().Format("20060102"))
 	}
 	return s, nil
+}
+
+// components splits an Authorization header into Credential, SignedHeaders and Signature.
+func components(auth string) (map[string]string, error) {
+	kind, rest, ok := strings.Cut(auth, " ")
+	invalid := func(message string) error {
+		return fault.New("InvalidArgument", "%s", message).With("ArgumentName", "Authorization").With("ArgumentValue", kind)
+	}
+	switch {
+	case !ok:
+		return nil, invalid("Authorization header is invalid -- one and only one ' ' (space) required")
+	case kind == "AWS": // version 2
+		return nil, unsupported()
+	case kind != Algorithm:
+		return nil, invalid("Unsupported Authorization Type")
+	}
+	parts := map[string]string{}
+	n := 0
+	for piece := range strings.SplitSeq(rest, ",") {
+		piece = strings.TrimSpace(piece)
+		k, v, ok := strings.Cut(piece, "=")
+		if !ok {
+			return nil, malformed("the authorization component %q is malformed.", piece)
+		}
+		parts[k] = v
+		n++
+	}
+	if n != 3 {
+		return nil, malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if parts[name] == "" {
+			return nil, malformed("missing %s.", name)
+		}
+	}
+	return parts, nil
+}
+
+// payloadForm takes what x-amz-content-sha256 may say, and nothing.
+func payloadForm(v string) bool {
+	switch v {
+	case "", UnsignedPayload, StreamingSigned, StreamingSignedTrailer, StreamingUnsignedTrailer:
+		return true
+	}
+	raw, err := hex.DecodeString(v)
+	return err == nil && len(raw) == sha256.Size
+}
+
+// InvalidPayloadHash is S3's error for an x-amz-content-sha256 that is neither a hash nor a word for less.
+func InvalidPayloadHash(v string) *fault.Error {
+	return fault.New("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
+		With("ArgumentName", "x-amz-content-sha256").With("ArgumentValue", v)
 }
 
 func malformed(format string, args ...any) *fault.Error {
@@ -115,8 +160,12 @@ func parseQuery(query []parameter) (*Signature, error) {
 			got[p.key] = p.value
 		}
 	}
-	if got["X-Amz-Algorithm"] != Algorithm {
+	switch got["X-Amz-Algorithm"] {
+	case Algorithm:
+	case "AWS4-ECDSA-P256-SHA256": // S3 has it, for Multi-Region Access Points
 		return nil, bad("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+	default:
+		return nil, bad("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
 	for _, name := range []string{"X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if got[name] == "" {
@@ -135,7 +184,7 @@ func parseQuery(query []parameter) (*Signature, error) {
 		return nil, bad("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
 	if s.Time.Format("20060102") != s.date {
-		return nil, bad("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, got["X-Amz-Date"])
+		return nil, bad("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", s.date, s.Time.Format("20060102"))
 	}
 	seconds, err := strconv.ParseInt(got["X-Amz-Expires"], 10, 64)
 	switch {
@@ -155,17 +204,16 @@ type scopeError string
 
 func (e scopeError) Error() string { return string(e) }
 
-// credential splits AKID/date/region/service/aws4_request from the right.
+// credential splits AKID/date/region/service/aws4_request.
 func (s *Signature) credential(c string) error {
 	p := strings.Split(c, "/")
-	n := len(p)
-	if n < 5 {
+	if len(p) != 5 {
 		return scopeError(`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
 	}
-	if p[n-1] != terminator {
-		return scopeError(`incorrect terminal "` + p[n-1] + `". This endpoint uses "aws4_request".`)
+	if p[4] != terminator {
+		return scopeError(`incorrect terminal "` + p[4] + `". This endpoint uses "aws4_request".`)
 	}
-	s.AccessKeyID, s.date, s.Region, s.Service = strings.Join(p[:n-4], "/"), p[n-4], p[n-3], p[n-2]
+	s.AccessKeyID, s.date, s.Region, s.Service = p[0], p[1], p[2], p[3]
 	if _, err := time.Parse("20060102", s.date); err != nil {
 		return scopeError(`incorrect date format "` + s.date + `". This date in the credential must be in the format "yyyyMMdd".`)
 	}
@@ -196,6 +244,17 @@ func (s *Signature) decode(names, signature string) error {
 func Mismatch(accessKeyID string) *fault.Error {
 	return fault.New("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.").
 		With("AWSAccessKeyId", accessKeyID)
+}
+
+// MismatchOf is Mismatch with what was signed by the server's account of it, so that the signer can find the difference:
+// the string to sign and, unless it is "", the canonical request. (S3 API Reference, "Error responses".)
+func MismatchOf(accessKeyID, provided, stringToSign, canonicalRequest string) *fault.Error {
+	f := Mismatch(accessKeyID).With("StringToSign", stringToSign).With("SignatureProvided", provided).
+		With("StringToSignBytes", fmt.Sprintf("% x", stringToSign))
+	if canonicalRequest == "" {
+		return f
+	}
+	return f.With("CanonicalRequest", canonicalRequest).With("CanonicalRequestBytes", fmt.Sprintf("% x", canonicalRequest))
 }
 
 // CheckTime refuses a signature that is too old or from the future: RequestTimeTooSkewed in the header form,
@@ -256,13 +315,16 @@ func (s *Signature) Verify(r *http.Request, secret string) error {
 		paths = append(paths, raw)
 	}
 	for _, p := range paths {
-		cr := canonicalRequest(r.Method, p, query, headers, s.SignedHeaders, payload)
-		if equal(mac(key, stringToSign(s.Time, sc, cr)), s.signature) {
+		if equal(mac(key, stringToSign(s.Time, sc, canonicalRequest(r.Method, p, query, headers, s.SignedHeaders, payload))), s.signature) {
 			s.key = key
 			return nil
 		}
 	}
-	return Mismatch(s.AccessKeyID)
+	if s.SessionToken != "" {
+		return Mismatch(s.AccessKeyID) // S3 shows the canonical request with the token in it, and an edge would show that to viewers
+	}
+	cr := canonicalRequest(r.Method, paths[0], query, headers, s.SignedHeaders, payload)
+	return MismatchOf(s.AccessKeyID, hex.EncodeToString(s.signature), stringToSign(s.Time, sc, cr), cr)
 }
 
 // coverage refuses a request whose signature leaves out what AWS insists on: the host, what dates the request, and

@@ -82,6 +82,9 @@ func authenticate[C any](r *http.Request, keys Keys[C], services []string, now t
 	if err := sig.Verify(r, key.Secret); err != nil {
 		return nobody, nil, err
 	}
+	if err := checkEmpty(r, sig); err != nil {
+		return nobody, nil, err
+	}
 	if key.Internal {
 		for name := range r.Header {
 			if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && !contains(sig.SignedHeaders, lower) {
@@ -90,6 +93,22 @@ func authenticate[C any](r *http.Request, keys Keys[C], services []string, now t
 		}
 	}
 	return key.Caller, sig, nil
+}
+
+// checkEmpty verifies the body of a request that stores something and has none: nothing is left to be read that could.
+func checkEmpty(r *http.Request, sig *sigv4.Signature) error {
+	if r.ContentLength != 0 || r.Method != http.MethodPut && r.Method != http.MethodPost || len(sig.PayloadHash) != len(sigv4.EmptyPayload) || sig.PayloadHash == sigv4.EmptyPayload {
+		return nil
+	}
+	if _, err := hex.DecodeString(sig.PayloadHash); err != nil {
+		return nil // one of the words for less
+	}
+	return hashMismatch(sig.PayloadHash, sigv4.EmptyPayload)
+}
+
+func hashMismatch(said, computed string) error {
+	return fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+		With("ClientComputedContentSHA256", said).With("S3ComputedContentSHA256", computed)
 }
 
 func contains(list []string, s string) bool {
@@ -156,7 +175,7 @@ func NewPayload(r *http.Request, sig *sigv4.Signature) (Payload, error) {
 	}
 	length, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || length < 0 {
-		return p, fault.New("MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.")
+		return p, fault.New("MissingContentLength", "You must provide the Content-Length HTTP header.")
 	}
 	var trailers []string
 	for _, v := range r.Header.Values("X-Amz-Trailer") {
@@ -170,16 +189,16 @@ func NewPayload(r *http.Request, sig *sigv4.Signature) (Payload, error) {
 func (p *Payload) hash(form string) error {
 	want, err := hex.DecodeString(form)
 	if err != nil || len(want) != sha256.Size {
-		return fault.New("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, or a valid sha256 value.")
+		return sigv4.InvalidPayloadHash(form)
 	}
-	p.Reader = Verify(p.Reader, sha256.New(), func() []byte { return want }, fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
-		With("ClientComputedContentSHA256", form))
+	mismatch := func(sum []byte) error { return hashMismatch(form, hex.EncodeToString(sum)) }
+	p.Reader = Verify(p.Reader, sha256.New(), func() []byte { return want }, mismatch)
 	return nil
 }
 
-// Verify returns a reader of r that gives mismatch in place of io.EOF when h over all that was read is not what want
-// returns then.
-func Verify(r io.Reader, h hash.Hash, want func() []byte, mismatch error) io.Reader {
+// Verify returns a reader of r that gives mismatch's error in place of io.EOF when h over all that was read, which mismatch
+// is told, is not what want returns then.
+func Verify(r io.Reader, h hash.Hash, want func() []byte, mismatch func(sum []byte) error) io.Reader {
 	return &verifier{r, h, want, mismatch}
 }
 
@@ -187,14 +206,16 @@ type verifier struct {
 	r        io.Reader
 	h        hash.Hash
 	want     func() []byte
-	mismatch error
+	mismatch func([]byte) error
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.h.Write(p[:n])
-	if errors.Is(err, io.EOF) && !bytes.Equal(v.h.Sum(nil), v.want()) {
-		return n, v.mismatch
+	if errors.Is(err, io.EOF) {
+		if sum := v.h.Sum(nil); !bytes.Equal(sum, v.want()) {
+			return n, v.mismatch(sum)
+		}
 	}
 	return n, err
 }

@@ -112,6 +112,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, d Dialect, requestID str
 		f = fault.New("InternalError", "We encountered an internal error. Please try again.")
 	}
 	status := Status(f)
+	if ok && status >= 500 && err != error(f) { //nolint:errorlint // whether there is more to it than its code
+		log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("request", requestID), slog.String("error", err.Error()))
+	}
 	h := w.Header()
 	if status == http.StatusNotModified || r.Method == http.MethodHead {
 		h.Del("Content-Length")
