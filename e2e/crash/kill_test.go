@@ -7,149 +7,227 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"glassine/s3"
+	"glassine/state"
 	"glassine/store/storetest"
 )
 
-const bucket = "/crash-test"
-
-func sum(body []byte) string {
-	s := md5.Sum(body)
+func sum(content []byte) string {
+	s := md5.Sum(content)
 	return hex.EncodeToString(s[:])
 }
 
-func randomBody() []byte {
-	sizes := []int{0, 1, 1000, 64 << 10, 100_000, 1<<20 + 1, 3 << 20}
-	body := make([]byte, sizes[rand.IntN(len(sizes))])
-	random := rand.NewChaCha8([32]byte{byte(rand.Uint32()), byte(rand.Uint32()), byte(rand.Uint32()), byte(rand.Uint32())})
-	_, _ = random.Read(body) // it never fails
-	return body
+// world is a data directory over its kills, and what is known of it.
+type world struct {
+	data    string
+	clients []*client
+	history *storetest.History
+	files   int // that the last fsck saw
+	orphans int // that kills left behind, all told
 }
 
-// write puts and deletes objects until the server is gone, and notes it in the history. As a mutant, early, it takes
-// what it sends for acknowledged.
-func write(t *testing.T, s *server, history *storetest.History, early bool) {
-	for {
-		key := fmt.Sprintf("key-%d", rand.IntN(6))
-		method := "PUT"
-		var a answer
-		var number int
-		var err error
-		if rand.IntN(8) > 0 {
-			body := randomBody()
-			number = history.Began(key, sum(body))
-			if early {
-				history.Acknowledged(number)
-			}
-			a, err = s.do(method, bucket+"/"+key, body, map[string]string{"X-Amz-Meta-Sum": sum(body)})
-		} else {
-			method = "DELETE"
-			number = history.Began(key, storetest.Absent)
-			a, err = s.do(method, bucket+"/"+key, nil, nil)
-		}
-		if err != nil {
-			return // the server is gone
-		}
-		if a.status/100 != 2 {
-			t.Errorf("%s of %s: %d %s", method, key, a.status, a.body)
-			return
-		}
-		if !early {
-			history.Acknowledged(number)
+func newWorld(t *testing.T, early bool) *world {
+	w := &world{data: t.TempDir(), history: new(storetest.History)}
+	for n := range 4 {
+		w.clients = append(w.clients, newClient(t, fmt.Sprint("client-", n), w.history, early))
+	}
+	s := start(t, w.data)
+	for _, b := range testBuckets {
+		s.must(t, "PUT", "/"+b.name, "")
+		if b.versioned {
+			s.must(t, "PUT", "/"+b.name+"?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
 		}
 	}
-}
-
-// read gets objects until the server is gone, and wants each whole.
-func read(t *testing.T, s *server) {
-	for {
-		if _, err := get(s, fmt.Sprintf("key-%d", rand.IntN(6))); err != nil {
-			if _, ok := errors.AsType[notWhole](err); ok {
-				t.Errorf("while others write: %v", err)
-			}
-			return
+	s.stop(t)
+	for _, b := range testBuckets {
+		if !b.encrypted {
+			doNotEncrypt(t, w.data, b.name)
 		}
 	}
+	return w
 }
 
-// notWhole is an object that is not as it was sent.
-type notWhole struct{ error }
-
-// get returns the sum of an object's body, or storetest.Absent, having checked that the object is whole.
-func get(s *server, key string) (string, error) {
-	a, err := s.do("GET", bucket+"/"+key, nil, nil)
+// doNotEncrypt makes a bucket in a data directory that no server runs on one that was made before there was a master key:
+// what comes into it is kept as it comes. No request does that.
+func doNotEncrypt(t *testing.T, data, bucket string) {
+	t.Helper()
+	records, err := state.Open(filepath.Join(data, "state.db"))
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	switch a.status {
-	case http.StatusNotFound:
-		return storetest.Absent, nil
-	case http.StatusOK:
-		got := sum(a.body)
-		if a.header.Get("X-Amz-Meta-Sum") != got || a.header.Get("ETag") != `"`+got+`"` {
-			return "", notWhole{fmt.Errorf("%s has %d bytes with sum %s, and the headers %v", key, len(a.body), got, a.header)}
-		}
-		return got, nil
+	buckets, err := state.OpenTable[s3.Bucket](t.Context(), records, "s3/buckets")
+	if err == nil {
+		_, err = buckets.Update(t.Context(), bucket, func(b s3.Bucket, _ bool) (s3.Bucket, error) {
+			b.Encryption = ""
+			return b, nil
+		})
 	}
-	return "", notWhole{fmt.Errorf("GET of %s: %d %s", key, a.status, a.body)}
+	if err := errors.Join(err, records.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// round starts the server, checks what is there, lets clients write for a moment, and kills the server.
-func round(t *testing.T, data string, history *storetest.History, early bool) error {
+// readWhole gets objects until the server is gone, and wants each whole, whoever overwrites it meanwhile.
+func (w *world) readWhole(t *testing.T, s *server) {
+	places := sharedPlaces()
+	for _, c := range w.clients {
+		places = append(places, c.places()...)
+	}
+	for {
+		p := one(places)
+		a, err := s.do("GET", p.path(), nil, nil)
+		if err != nil {
+			if !s.killed.Load() {
+				t.Errorf("GET %s from a server that lives: %v", p.path(), err)
+			}
+			return
+		}
+		if a.status == http.StatusNotFound {
+			continue
+		}
+		if _, err := bodyOf(a); a.status != http.StatusOK || err != nil {
+			t.Errorf("GET %s while others write: %d, %v", p.path(), a.status, err)
+			return
+		}
+	}
+}
+
+// check starts the server and compares what it has with what the clients know.
+func (w *world) check(t *testing.T) (*server, error) {
+	s := start(t, w.data)
+	o, err := observe(s)
+	if err == nil {
+		err = o.check(s, w.clients, w.history)
+	}
+	return s, err
+}
+
+// round starts the server, checks what is there, lets clients write for a moment, kills the server, and checks that index
+// and files agree.
+func (w *world) round(t *testing.T) error {
 	if rand.IntN(5) == 0 { // kill it while it starts
-		s := launch(t, data, func(string) {})
+		s := launch(t, w.data, func(string) {})
 		time.Sleep(rand.N(60 * time.Millisecond)) // the moment of the kill is what is random here
 		s.kill()
 	}
-	s := start(t, data)
+	s, err := w.check(t)
 	defer s.kill()
-	if a, err := s.do("PUT", bucket, nil, nil); err != nil || a.status != http.StatusOK && a.status != http.StatusConflict {
-		t.Fatalf("create bucket: %v, %d %s", err, a.status, a.body)
-	}
-	for _, key := range history.Keys() {
-		found, err := get(s, key)
-		if err == nil {
-			err = history.Check(key, found)
-		}
-		if err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	var clients sync.WaitGroup
-	for range 4 {
-		clients.Go(func() { write(t, s, history, early) })
+	for _, c := range w.clients {
+		clients.Go(func() { c.run(s) })
 	}
 	for range 2 {
-		clients.Go(func() { read(t, s) })
+		clients.Go(func() { w.readWhole(t, s) })
 	}
-	time.AfterFunc(50*time.Millisecond+rand.N(250*time.Millisecond), func() { _ = s.cmd.Process.Kill() })
+	time.AfterFunc(30*time.Millisecond+rand.N(400*time.Millisecond), s.crash)
 	clients.Wait()
-	return nil
+	s.kill()
+	_, err = w.fsck()
+	return err
 }
 
-func TestKilledServerLosesNothingAcknowledged(t *testing.T) {
-	data, history := t.TempDir(), new(storetest.History)
-	rounds := 50
-	if testing.Short() {
-		rounds = 5
+// fsck runs glassine fsck, which reads every file. Files of no object are no error: the next start removes them.
+func (w *world) fsck() (orphans int, err error) {
+	out, err := exec.Command(program, "fsck", "--data", w.data).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("fsck: %w\n%s", err, out)
 	}
-	for n := range rounds + 1 { // the last one to check
-		if err := round(t, data, history, false); err != nil {
-			t.Fatalf("after %d kills: %v", n, err)
+	orphans = strings.Count(string(out), "belongs to no object")
+	w.orphans += orphans
+	last := strings.TrimSpace(string(out))
+	last = last[strings.LastIndexByte(last, '\n')+1:]
+	bytes, problems := 0, 0
+	if _, err := fmt.Sscanf(last, "%d files, %d bytes read, %d problems", &w.files, &bytes, &problems); err != nil || problems != orphans {
+		return orphans, fmt.Errorf("fsck found %d problems and %d files of no object (%v):\n%s", problems, orphans, err, out)
+	}
+	return orphans, nil
+}
+
+// settle starts the server, checks, ends it in order, and wants nothing left of the kills.
+func (w *world) settle(t *testing.T) error {
+	s, err := w.check(t)
+	if err != nil {
+		s.kill()
+		return err
+	}
+	s.stop(t)
+	if said := s.complaints.String(); !strings.Contains(said, "swept the object store after a crash") {
+		return fmt.Errorf("the server did not sweep: %s", said)
+	}
+	orphans, err := w.fsck()
+	if err == nil && orphans > 0 {
+		err = fmt.Errorf("after the sweep %d files belong to no object", orphans)
+	}
+	return err
+}
+
+// rounds is how many times TestKilledServerLosesNothing kills, unless GLASSINE_KILL_ROUNDS says how many.
+func rounds(t *testing.T) int {
+	if said := os.Getenv("GLASSINE_KILL_ROUNDS"); said != "" {
+		n, err := strconv.Atoi(said)
+		if err != nil || n < 1 {
+			t.Fatalf("GLASSINE_KILL_ROUNDS is %q", said)
+		}
+		return n
+	}
+	if testing.Short() {
+		return 5
+	}
+	return 30
+}
+
+func TestKilledServerLosesNothing(t *testing.T) {
+	w := newWorld(t, false)
+	n := rounds(t)
+	for done := range n {
+		err := w.round(t)
+		if err == nil && (done%10 == 9 || done == n-1) {
+			err = w.settle(t)
+		}
+		if err != nil {
+			t.Fatalf("after %d kills: %v", done+1, err)
+		}
+		if t.Failed() {
+			t.Fatalf("in round %d", done+1)
 		}
 	}
-	t.Logf("%d kills, %d acknowledged writes", rounds+1, history.Acknowledgements())
+	kinds := map[string]int{}
+	all := 0
+	for _, c := range w.clients {
+		for kind, n := range c.done {
+			kinds[kind] += n
+			all += n
+		}
+	}
+	for _, kind := range []string{"PUT", "PUT of shared", "DELETE", "DELETE of a version", "DELETE of many", "DELETE of shared", "copy", "create upload", "part", "complete upload", "abort upload", "GET"} {
+		if kinds[kind] == 0 && n >= 30 {
+			t.Errorf("no %s was acknowledged: the test does not try it", kind)
+		}
+	}
+	t.Logf("%d kills, %d acknowledged requests: %v; %d files at the end; the kills left %d files of no object, all swept", n, all, kinds, w.files, w.orphans)
 }
 
 // The test must bite: it has to notice a server that acknowledges what it has not yet stored.
 func TestKillTestNoticesEarlyAcknowledgement(t *testing.T) {
-	data, history := t.TempDir(), new(storetest.History)
+	w := newWorld(t, true)
 	for n := range 30 {
-		if err := round(t, data, history, true); err != nil {
-			t.Logf("noticed after %d kills: %v", n, err)
+		if err := w.round(t); err != nil {
+			if errors.Is(err, errNotWhole) {
+				t.Errorf("a healthy server gave: %v", err)
+			}
+			t.Logf("noticed after %d kills: %v", n+1, err)
 			return
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,10 +22,15 @@ import (
 	"glassine/aws/sigv4"
 )
 
-// program is the path of the server's binary. TestMain builds it.
+// program is the path of the server's binary. TestMain builds it, unless programPath, an environment variable, names it.
 var program string
 
+const programPath = "GLASSINE_CRASH_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if program = os.Getenv(programPath); program != "" {
+		os.Exit(m.Run())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "glassine-crash-")
 		if err != nil {
@@ -50,6 +56,7 @@ type server struct {
 	complaints  *bytes.Buffer // standard error; to be read after wait
 	output      sync.WaitGroup
 	wait        func() error // waits for the end; may be called again
+	killed      atomic.Bool  // by crash or kill: requests may fail from here on
 }
 
 // launch begins to run the server on a data directory and calls said with every line of its standard output. wrapper, if
@@ -58,7 +65,7 @@ func launch(t *testing.T, data string, said func(line string), wrapper ...string
 	t.Helper()
 	args := append(wrapper, program, "serve", "--data", data, "--aws", "127.0.0.1:0", "--http", "127.0.0.1:0",
 		"--https", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--access-log", "off")
-	s := &server{cmd: exec.Command(args[0], args[1:]...), client: &http.Client{Transport: &http.Transport{}}, complaints: new(bytes.Buffer)}
+	s := &server{cmd: exec.Command(args[0], args[1:]...), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}, complaints: new(bytes.Buffer)}
 	s.cmd.Stderr = s.complaints
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -117,9 +124,15 @@ func start(t *testing.T, data string, wrapper ...string) *server {
 	return s
 }
 
+// crash sends the server SIGKILL.
+func (s *server) crash() {
+	s.killed.Store(true)
+	_ = s.cmd.Process.Kill() // it may have ended
+}
+
 // kill ends the server as a crash would, and waits for it.
 func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may have ended
+	s.crash()
 	_ = s.wait()
 }
 
@@ -157,11 +170,11 @@ func (s *server) do(method, path string, body []byte, header map[string]string) 
 	return answer{status: resp.StatusCode, header: resp.Header, body: content}, err
 }
 
-// mustPut sends a PUT that must succeed.
-func (s *server) mustPut(t *testing.T, path, body string) {
+// must sends a request that must succeed.
+func (s *server) must(t *testing.T, method, path, body string) {
 	t.Helper()
-	a, err := s.do("PUT", path, []byte(body), nil)
-	if err != nil || a.status != http.StatusOK {
-		t.Fatalf("PUT %s: %v, %d %s", path, err, a.status, a.body)
+	a, err := s.do(method, path, []byte(body), nil)
+	if err != nil || a.status/100 != 2 {
+		t.Fatalf("%s %s: %v, %d %s", method, path, err, a.status, a.body)
 	}
 }

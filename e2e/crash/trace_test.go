@@ -2,6 +2,7 @@ package crash
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"glassine/store/storetest"
 )
 
+const bucket = "/crash-test"
+
 // strace returns the path of strace, which these tests cannot do without.
 func strace(t *testing.T) string {
 	t.Helper()
@@ -24,37 +27,45 @@ func strace(t *testing.T) string {
 	return path
 }
 
-// tracedPut overwrites an object on a server under strace and returns the trace, and the store's directory.
-func tracedPut(t *testing.T) (events []storetest.Event, dir string) {
+// traced runs a server under strace, sends it what send sends, and returns the trace and the data directory.
+func traced(t *testing.T, send func(*server)) (events []storetest.Event, data string) {
 	t.Helper()
 	home, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, trace := filepath.Join(home, "data"), filepath.Join(home, "trace")
+	data = filepath.Join(home, "data")
+	underStrace(t, data, storetest.StraceArgs, send, func(trace io.Reader) (err error) {
+		events, err = storetest.ParseTrace(trace)
+		return err
+	})
+	return events, data
+}
+
+// underStrace runs a server on a data directory under strace with the arguments, sends it what send sends, ends it, and
+// gives read what strace wrote.
+func underStrace(t *testing.T, data string, args []string, send func(*server), read func(io.Reader) error) {
+	t.Helper()
 	// With -D the server is our child and strace our grandchild, which writes on after the server has ended. So the
 	// trace is a pipe: its end is the end of strace.
+	trace := filepath.Join(t.TempDir(), "trace")
 	if err := syscall.Mkfifo(trace, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
 		f, err := os.Open(trace)
 		if err == nil {
-			events, err = storetest.ParseTrace(f)
-			err = errors.Join(err, f.Close())
+			err = errors.Join(read(f), f.Close())
 		}
-		read <- err
+		ended <- err
 	}()
-	s := start(t, data, append([]string{strace(t), "-D", "-o", trace}, storetest.StraceArgs...)...)
-	s.mustPut(t, bucket, "")
-	s.mustPut(t, bucket+"/traced", "the object before")
-	s.mustPut(t, bucket+"/traced?x-id=PutObject", strings.Repeat("x", 300_000))
+	s := start(t, data, append([]string{strace(t), "-D", "-o", trace}, args...)...)
+	send(s)
 	s.stop(t)
-	if err := <-read; err != nil {
+	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	return events, filepath.Join(data, "objects")
 }
 
 // arrives is the read of the traced request's first bytes, answered the write of an answer's.
@@ -67,7 +78,12 @@ func answered(e storetest.Event) bool {
 }
 
 func TestServerFlushesBeforeItAnswersAPut(t *testing.T) {
-	events, dir := tracedPut(t)
+	events, data := traced(t, func(s *server) {
+		s.must(t, "PUT", bucket, "")
+		s.must(t, "PUT", bucket+"/traced", "the object before")
+		s.must(t, "PUT", bucket+"/traced?x-id=PutObject", strings.Repeat("x", 300_000))
+	})
+	dir := filepath.Join(data, "objects")
 	if err := storetest.CheckFlushOrder(events, dir, arrives, answered); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +107,8 @@ func TestServerFlushesBeforeItAnswersAPut(t *testing.T) {
 func TestServerDoesNotAcknowledgeWhatItCannotFlush(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := start(t, data)
-	s.mustPut(t, bucket, "")
-	s.mustPut(t, bucket+"/key", "old")
+	s.must(t, "PUT", bucket, "")
+	s.must(t, "PUT", bucket+"/key", "old")
 	s.stop(t)
 
 	// Starting in a directory that is complete calls fsync for nothing; a Put does, for its file.
