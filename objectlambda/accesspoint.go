@@ -12,18 +12,10 @@ import (
 	"glassine/s3"
 )
 
-// Actions that a function can transform.
-const (
-	GetObject     = "GetObject"
-	HeadObject    = "HeadObject"
-	ListObjects   = "ListObjects"
-	ListObjectsV2 = "ListObjectsV2"
-)
-
 // Transformation names the function for some actions.
 type Transformation struct {
 	Actions  []string
-	Function string // ARN, or a bare name
+	Function string // ARN, or a bare name, or the URL of a handler: see webhook.go
 	Payload  string // handed to the function as configuration.payload
 }
 
@@ -63,7 +55,7 @@ func (a AccessPoint) function(action string) (Transformation, bool) {
 // functionARN is the ARN of a function that a transformation names: a bare name or a partial ARN means one beside the
 // access point.
 func (a AccessPoint) functionARN(function string) string {
-	if arn.Is(function) {
+	if arn.Is(function) || isWebhook(function) {
 		return function
 	}
 	if _, name, ok := strings.Cut(function, a.Account+":function:"); ok {
@@ -114,16 +106,14 @@ func (s *Service) check(ap AccessPoint) error {
 	}
 	seen := map[string]bool{}
 	for _, t := range cfg.Transformations {
-		f, err := arn.Parse(ap.functionARN(t.Function))
-		if name := f.Name("function"); err != nil || f.Service != "lambda" || f.Region != ap.Region || f.Account != ap.Account || name == "" {
-			return fault.New("InvalidRequest", "%q is not a function in the account and region of the access point.", t.Function)
+		if err := s.checkFunction(ap, t); err != nil {
+			return err
+		}
+		if len(t.Actions) == 0 {
+			return fault.New("InvalidRequest", "A transformation of %q names no action.", t.Function)
 		}
 		for _, a := range t.Actions {
-			switch a {
-			case GetObject:
-			case HeadObject, ListObjects, ListObjectsV2:
-				return fault.New("NotImplemented", "Transforming %s is not supported yet; GetObject is.", a)
-			default:
+			if !transformable(a) {
 				return fault.New("InvalidRequest", "Action %q is not one of GetObject, HeadObject, ListObjects, ListObjectsV2.", a)
 			}
 			if seen[a] {
@@ -132,8 +122,17 @@ func (s *Service) check(ap AccessPoint) error {
 			seen[a] = true
 		}
 	}
-	if len(seen) == 0 {
-		return fault.New("InvalidRequest", "The configuration transforms no action.")
+	return nil
+}
+
+// checkFunction validates what a transformation names as its function.
+func (s *Service) checkFunction(ap AccessPoint, t Transformation) error {
+	if isWebhook(t.Function) {
+		return s.checkWebhook(t)
+	}
+	f, err := arn.Parse(ap.functionARN(t.Function))
+	if name := f.Name("function"); err != nil || f.Service != "lambda" || f.Region != ap.Region || f.Account != ap.Account || name == "" {
+		return fault.New("InvalidRequest", "%q is not a function in the account and region of the access point.", t.Function)
 	}
 	return nil
 }
@@ -183,7 +182,7 @@ func (s *Service) PutPolicy(ctx context.Context, c iam.Caller, name, doc string)
 		}
 		var err error
 		owns := func(r string) bool { return r == ap.ARN() }
-		ap.PolicyIDs, err = s.cfg.S3.CheckPolicy(c, doc, action, ap.ARN(), true, owns)
+		ap.PolicyIDs, err = s.cfg.S3.CheckPolicy(ctx, c, doc, action, ap.ARN(), true, owns)
 		return ap, err
 	})
 	return err

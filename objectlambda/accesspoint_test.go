@@ -44,10 +44,13 @@ func TestCreateChecksTheConfiguration(t *testing.T) {
 		{"function's name under another service", "point-16", func(c *Configuration) {
 			c.Transformations[0].Function = "arn:aws:s3:us-west-2:" + account + ":function:clean"
 		}, "InvalidRequest"},
-		{"no transformation", "point-11", func(c *Configuration) { c.Transformations = nil }, "InvalidRequest"},
+		{"no transformation", "point-11", func(c *Configuration) { c.Transformations = nil }, ""},
 		{"no action", "point-12", func(c *Configuration) { c.Transformations[0].Actions = nil }, "InvalidRequest"},
 		{"unknown action", "point-13", func(c *Configuration) { c.Transformations[0].Actions = []string{"PutObject"} }, "InvalidRequest"},
-		{"action that is not built", "point-14", func(c *Configuration) { c.Transformations[0].Actions = []string{HeadObject} }, "NotImplemented"},
+		{"all four actions", "point-14", func(c *Configuration) {
+			c.Transformations[0].Actions = []string{GetObject, HeadObject, ListObjects, ListObjectsV2}
+		}, ""},
+		{"handler by URL where there are none", "point-17", func(c *Configuration) { c.Transformations[0].Function = "https://handlers.example/" }, "InvalidRequest"},
 		{"action twice", "point-15", func(c *Configuration) { c.Transformations = append(c.Transformations, c.Transformations[0]) }, "InvalidRequest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

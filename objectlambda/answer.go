@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"glassine/aws/fault"
+	"glassine/iam"
 )
 
 // Answer is what the caller gets.
@@ -20,7 +21,8 @@ type Answer struct {
 	// Abort makes a read of Body that hangs return an error; called at the deadline, possibly more than once. May be nil.
 	Abort func()
 
-	err error // in place of an answer: what the function sent was refused
+	by  iam.Principal // who wrote it
+	err error         // in place of an answer: what the function sent was refused
 }
 
 func (a Answer) abort() {
@@ -79,8 +81,9 @@ func (p *pending) claim() bool { return p.claimed.CompareAndSwap(false, true) }
 // errUndelivered is what a writer reads whose answer's delivery did not come to an end.
 var errUndelivered = errors.New("answer was not delivered")
 
-// finish delivers a, while ctx lasts; ctx's cause is what the caller reads when it does not. What the function does from then on is ignored.
-func (p *pending) finish(ctx context.Context, req Request, a Answer, deliver func(Answer) error) error {
+// finish delivers a, while ctx lasts; ctx's cause is what the caller reads when it does not. end makes a hanging write to
+// the caller fail; it may be nil. What the function does from then on is ignored.
+func (p *pending) finish(ctx context.Context, end func(), a Answer, deliver func(Answer) error) error {
 	p.err = errUndelivered // for the case of a panic
 	defer close(p.done)
 	if a.err != nil {
@@ -90,8 +93,8 @@ func (p *pending) finish(ctx context.Context, req Request, a Answer, deliver fun
 	abort := a.abort
 	defer atEnd(ctx, func() {
 		abort()
-		if req.Abort != nil {
-			req.Abort()
+		if end != nil {
+			end()
 		}
 	})()
 	a, err := a.begin()

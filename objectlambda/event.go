@@ -3,6 +3,9 @@ package objectlambda
 import (
 	"bytes"
 	"encoding/json"
+	"net"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -10,31 +13,68 @@ import (
 	"glassine/iam"
 )
 
-// event is the JSON that the function gets. (Amazon S3 User Guide, "Event context format and usage".)
-func (s *Service) event(req Request, ap AccessPoint, t Transformation, inputURL, token string) ([]byte, error) {
+// functionEvent is the JSON that the function gets. Only GetObject's is answered by a call, so only it has a route and a
+// token. (Amazon S3 User Guide, "Event context format and usage".)
+func (c *Call) functionEvent(inputURL, token string) ([]byte, error) {
+	type input struct {
+		URL   string `json:"inputS3Url"`
+		Route string `json:"outputRoute,omitempty"`
+		Token string `json:"outputToken,omitempty"`
+	}
+	event := struct {
+		XAmzRequestID        string         `json:"xAmzRequestId"`
+		GetObjectContext     *input         `json:"getObjectContext,omitempty"`
+		HeadObjectContext    *input         `json:"headObjectContext,omitempty"`
+		ListObjectsContext   *input         `json:"listObjectsContext,omitempty"`
+		ListObjectsV2Context *input         `json:"listObjectsV2Context,omitempty"`
+		Configuration        map[string]any `json:"configuration"`
+		UserRequest          map[string]any `json:"userRequest"`
+		UserIdentity         map[string]any `json:"userIdentity"`
+		ProtocolVersion      string         `json:"protocolVersion"`
+	}{
+		XAmzRequestID: c.ID,
+		Configuration: map[string]any{
+			"accessPointArn": c.point.ARN(), "supportingAccessPointArn": c.point.Configuration.SupportingAccessPoint, "payload": c.transform.Payload,
+		},
+		UserRequest:     map[string]any{"url": userURL(c.namedURL()), "headers": userHeaders(c.Headers)},
+		UserIdentity:    userIdentity(c.Caller, c.point.Account, c.s.cfg.Now()),
+		ProtocolVersion: "1.00",
+	}
+	switch c.Operation {
+	case GetObject:
+		event.GetObjectContext = &input{inputURL, Route, token}
+	case HeadObject:
+		event.HeadObjectContext = &input{URL: inputURL}
+	case ListObjects:
+		event.ListObjectsContext = &input{URL: inputURL}
+	case ListObjectsV2:
+		event.ListObjectsV2Context = &input{URL: inputURL}
+	}
+	return encodeEvent(event)
+}
+
+// encodeEvent leaves the & of a URL as it is, for functions that look before they parse.
+func encodeEvent(event any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // the & of a URL stays one, for functions that look before they parse
-	err := enc.Encode(struct {
-		XAmzRequestID    string         `json:"xAmzRequestId"`
-		GetObjectContext map[string]any `json:"getObjectContext"`
-		Configuration    map[string]any `json:"configuration"`
-		UserRequest      map[string]any `json:"userRequest"`
-		UserIdentity     map[string]any `json:"userIdentity"`
-		ProtocolVersion  string         `json:"protocolVersion"`
-	}{
-		XAmzRequestID: req.ID,
-		GetObjectContext: map[string]any{
-			"inputS3Url": inputURL, "outputRoute": Route, "outputToken": token,
-		},
-		Configuration: map[string]any{
-			"accessPointArn": ap.ARN(), "supportingAccessPointArn": ap.Configuration.SupportingAccessPoint, "payload": t.Payload,
-		},
-		UserRequest:     map[string]any{"url": userURL(req.URL), "headers": userHeaders(req.Headers)},
-		UserIdentity:    userIdentity(req.Caller, ap.Account, s.cfg.Now()),
-		ProtocolVersion: "1.00",
-	})
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(event)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// namedURL is the URL as received, unless its host is one that URL parsers refuse: SDKs put a label before whatever endpoint
+// they have, and "view-123456789012.127.0.0.1" is no host (WHATWG URL, "host parsing": what ends in a number is an IPv4
+// address). AWS's own name stands there then.
+func (c *Call) namedURL() string {
+	u, err := url.Parse(c.URL)
+	if err != nil || net.ParseIP(u.Hostname()) != nil {
+		return c.URL
+	}
+	if _, err := strconv.Atoi(u.Hostname()[strings.LastIndexByte(u.Hostname(), '.')+1:]); err != nil {
+		return c.URL
+	}
+	_, rest, _ := strings.Cut(c.URL, "://"+u.Host)
+	return "https://" + c.point.Name + "-" + c.point.Account + ".s3-object-lambda." + c.point.Region + ".amazonaws.com" + rest
 }
 
 // userURL is the request's URL as the function sees it: absolute, without what authenticated it, and decoded. What a URL
@@ -43,20 +83,29 @@ func (s *Service) event(req Request, ap AccessPoint, t Transformation, inputURL,
 func userURL(raw string) string {
 	base, query, _ := strings.Cut(raw, "?")
 	out := decodeKeeping(base, `?#%\`)
-	var kept []string
-	for p := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(p, "=")
-		if p != "" && !signatureParameter(decodeKeeping(name, "")) {
+	if query = withoutSignature(query); query != "" {
+		var kept []string
+		for p := range strings.SplitSeq(query, "&") {
 			kept = append(kept, decodeKeeping(p, "&#%+="))
 		}
-	}
-	if len(kept) > 0 {
 		out += "?" + strings.Join(kept, "&")
 	}
 	if rest, ok := strings.CutSuffix(out, " "); ok {
 		out = rest + "%20" // a parser drops it: WHATWG URL, "basic URL parser"
 	}
 	return out
+}
+
+// withoutSignature is a raw query without what authenticated the request.
+func withoutSignature(query string) string {
+	var kept []string
+	for p := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(p, "=")
+		if p != "" && !signatureParameter(decodeKeeping(name, "")) {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, "&")
 }
 
 // signatureParameter reports whether a query parameter authenticated the request.

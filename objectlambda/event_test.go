@@ -52,7 +52,8 @@ func TestEventIsAWSs(t *testing.T) {
 				ID: "id-1", Caller: c.caller, Key: "a.jpg", URL: "https://h/a.jpg?showExif=true&X-Amz-Signature=00",
 				Headers: []Header{{"Host", "h"}, {"Authorization", "secret"}, {"X-Amz-Content-SHA256", "UNSIGNED-PAYLOAD"}},
 			}
-			got, err := s.event(req, ap, Transformation{Function: "f"}, "https://input?a=1&b=2", "token")
+			req.Operation = GetObject
+			got, err := (&Call{Request: req, s: s, point: ap, transform: &Transformation{Function: "f"}}).functionEvent("https://input?a=1&b=2", "token")
 			if err != nil {
 				t.Fatal(err)
 			}

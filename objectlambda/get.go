@@ -3,182 +3,123 @@ package objectlambda
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/url"
-	"slices"
 	"strings"
-	"time"
 
 	"glassine/aws/fault"
-	"glassine/aws/sigv4"
-	"glassine/iam"
 	"glassine/lambda"
-	"glassine/s3"
 )
-
-// Header is one header line of the caller's request, in the case in which it should reach the function.
-type Header struct{ Name, Value string }
-
-// Request is a GetObject on an Object Lambda access point.
-type Request struct {
-	ID          string // a UUID: x-amz-request-id, and xAmzRequestId of the event
-	Caller      iam.Caller
-	AccessPoint string // name
-	Key         string
-	URL         string // absolute, as received
-	Headers     []Header
-	Range, Part bool // whether a Range or a partNumber was asked for, in a header or in the query
-	// Abort makes a write to the caller that hangs return an error; called at the deadline while deliver runs, and never
-	// after GetObject returned. May be nil.
-	Abort func()
-}
-
-// inputLife is how long inputS3Url holds: the function must begin its fetch within a minute, and may fetch again.
-const inputLife = 61 * time.Second
 
 // GetObject has the function make the answer and hands it to deliver, at most once, on the calling goroutine. It returns
 // when the answer is complete; the function may still run then, until its own timeout or Close. An error before deliver
 // was called is the caller's to read; once deliver was called, an error means that the answer broke off and the caller's
 // connection must be reset. When ctx ends before there is an answer, the function is ended and ctx's error returned.
 //
-// Errors (Amazon S3 User Guide, "Debugging and troubleshooting S3 Object Lambda"): AccessDenied, NoSuchAccessPoint,
-// NoTransformationDefined, NotImplemented, LambdaPermissionError, LambdaNotFound, SlowDown, LambdaInvocationFailed,
-// LambdaRuntimeError, LambdaResponseNotReceived, LambdaTimeout, LambdaInvalidResponse, ResponseInterrupted.
-func (s *Service) GetObject(ctx context.Context, req Request, deliver func(Answer) error) error {
-	ap, exists := s.points.Get(req.AccessPoint)
-	if !exists {
-		ap = AccessPoint{Name: req.AccessPoint, Region: s.cfg.Region, Account: s.cfg.IAM.Account()}
-	}
-	if err := s.decide(ctx, req.Caller, "s3-object-lambda:GetObject", ap); err != nil {
-		return err
-	}
-	if !exists {
-		return s3.NoSuchAccessPoint(req.AccessPoint)
-	}
-	t, ok := ap.function(GetObject)
-	if !ok {
-		return fault.New("NoTransformationDefined", "No transformation found for this Object Lambda Access Point")
-	}
-	allowed := func(feature string) bool { return slices.Contains(ap.Configuration.AllowedFeatures, feature) }
-	if req.Range && !allowed("GetObject-Range") || req.Part && !allowed("GetObject-PartNumber") {
-		return fault.New("NotImplemented", "Operation Not Implemented.")
-	}
-	supporting, ok := s.cfg.S3.Supporting(ap.Configuration.SupportingAccessPoint)
-	if !ok {
-		return s3.NoSuchAccessPoint(ap.Configuration.SupportingAccessPoint)
-	}
-	inputURL, err := s.inputURL(ctx, req, supporting)
+// Errors (Amazon S3 User Guide, "Debugging and troubleshooting S3 Object Lambda"): LambdaPermissionError, LambdaNotFound,
+// SlowDown, LambdaInvocationFailed, LambdaRuntimeError, LambdaResponseNotReceived, LambdaTimeout, LambdaInvalidResponse,
+// ResponseInterrupted.
+func (c *Call) GetObject(ctx context.Context, deliver func(Answer) error) error {
+	inputURL, err := c.inputURL(ctx)
 	if err != nil {
 		return err
 	}
-	token, id := s.newToken()
-	event, err := s.event(req, ap, t, inputURL, token)
+	token, id := c.s.newToken()
+	if c.webhook() {
+		return c.fromWebhook(ctx, inputURL, token, deliver)
+	}
+	event, err := c.functionEvent(inputURL, token)
 	if err != nil {
 		return err
 	}
-	return s.await(ctx, req, ap, t, id, event, deliver)
+	return c.await(ctx, id, event, deliver)
 }
 
-// decide asks about the access point itself: the caller's policies, or the access point's own. Nobody gets in without a
-// name, whatever a policy says. (Amazon S3 User Guide, "Configuring IAM policies for Object Lambda Access Points".)
-func (s *Service) decide(ctx context.Context, c iam.Caller, action string, ap AccessPoint) error {
-	if c.Principal.Kind == iam.Anonymous {
-		return fault.New("AccessDenied", "Access Denied")
-	}
-	ask := iam.Ask{Action: action, Resources: []string{ap.ARN()}}
-	if ap.Policy != "" {
-		p, err := iam.Parse([]byte(ap.Policy), iam.ResourcePolicy)
-		if err != nil {
-			return fmt.Errorf("read the policy of %s: %w", ap.ARN(), err) // fail closed: what does not parse might deny
-		}
-		ask.Policies = []*iam.Policy{p.Pinned(ap.PolicyIDs)}
-	}
-	return s.cfg.IAM.Authorize(ctx, c, ask)
-}
-
-// inputURL presigns the original for the function: through the supporting access point, as the caller, bound to this one
-// object. Only the host is signed, where AWS also signs x-amz-checksum-mode when the caller sent it: see
-// docs/aws-differences.md.
-func (s *Service) inputURL(ctx context.Context, req Request, ap s3.AccessPoint) (string, error) {
-	bound := iam.Bound{
-		Actions:   []string{"s3:GetObject", "s3:ListBucket"}, // ListBucket decides between 404 and 403 for an absent key
-		Resources: []string{ap.ARN() + "/object/" + req.Key, s3.BucketARN(ap.Bucket) + "/" + req.Key, ap.ARN(), s3.BucketARN(ap.Bucket)},
-	}
-	creds, err := s.cfg.IAM.Forward(ctx, req.Caller, servicePrincipal, bound, inputLife)
-	if err != nil {
-		return "", err
-	}
-	u := &url.URL{
-		Scheme:  "https",
-		Host:    ap.Name + "-" + ap.Account + ".s3-accesspoint." + ap.Region + ".amazonaws.com",
-		Path:    "/" + req.Key,
-		RawPath: "/" + escapeKey(req.Key),
-	}
-	signed := sigv4.Presign("GET", u, sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
-		ap.Region, "s3", s.cfg.Now(), inputLife)
-	return signed.String(), nil
-}
-
-// escapeKey encodes a key as S3's clients do: everything but unreserved characters and the slash.
-func escapeKey(key string) string {
-	parts := strings.Split(key, "/")
-	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(url.QueryEscape(p), "+", "%20")
-	}
-	return strings.Join(parts, "/")
+// limit ends ctx at the deadline, with the error that the caller then reads.
+func limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, Deadline,
+		fault.New("LambdaTimeout", "The Lambda function did not respond within %d seconds.", int(Deadline.Seconds())))
 }
 
 // await runs the function and waits: the first of its answer, its end, the deadline and the caller's leaving claims the
 // request.
-func (s *Service) await(ctx context.Context, req Request, ap AccessPoint, t Transformation, id [16]byte, event []byte, deliver func(Answer) error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, Deadline,
-		fault.New("LambdaTimeout", "The Lambda function did not respond within %d seconds.", int(Deadline.Seconds())))
+func (c *Call) await(ctx context.Context, id [16]byte, event []byte, deliver func(Answer) error) error {
+	limited, cancel := limit(ctx)
 	defer cancel()
-	p := &pending{point: ap, answer: make(chan Answer), done: make(chan struct{})}
-	s.wait(id, p)
-	defer s.forget(id)
-	function := ap.functionARN(t.Function)
-	ended, stop, err := s.invoke(ctx, req.Caller, function, event)
+	p := &pending{point: c.point, answer: make(chan Answer), done: make(chan struct{})}
+	c.s.wait(id, p)
+	defer c.s.forget(id)
+	ended, stop, err := c.invoke(ctx, event)
 	if err != nil {
 		return err
 	}
 	select {
 	case a := <-p.answer:
-		return p.finish(limited, req, a, deliver)
-	case err = <-ended:
+		return c.finish(limited, p, a, deliver)
+	case o := <-ended:
+		c.event.Role, err = o.Role, o.err
+		if err == nil {
+			err = fault.New("LambdaResponseNotReceived", "The Lambda exited without successfully calling WriteGetObjectResponse.")
+		}
 	case <-limited.Done():
 		err = context.Cause(limited)
 	}
 	if !p.claim() { // an answer came first and is on its way here
-		return p.finish(limited, req, <-p.answer, deliver)
+		return c.finish(limited, p, <-p.answer, deliver)
 	}
 	stop()
-	if ctx.Err() == nil {
-		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "object lambda function gave no answer", slog.String("request", req.ID),
-			slog.String("function", function), slog.String("error", err.Error()))
-	}
+	c.noAnswer(ctx, err)
 	return err
 }
 
+// finish notes who answered and how long it took, and delivers.
+func (c *Call) finish(ctx context.Context, p *pending, a Answer, deliver func(Answer) error) error {
+	c.answered()
+	c.event.Writer = a.by
+	return p.finish(ctx, c.Abort, a, deliver)
+}
+
+// answered notes that the function did its part.
+func (c *Call) answered() { c.event.FunctionTime = c.s.cfg.Now().Sub(c.event.invoked) }
+
+// noAnswer notes that the function did not, and why, unless the caller just left.
+func (c *Call) noAnswer(ctx context.Context, err error) {
+	c.answered()
+	if ctx.Err() == nil {
+		c.s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "object lambda function gave no answer", slog.String("request", c.ID),
+			slog.String("function", c.event.Function), slog.String("error", err.Error()))
+	}
+}
+
+// outcome is how a function ended; err is what its caller reads.
+type outcome struct {
+	lambda.Result
+	err error
+}
+
 // invoke runs the function in the caller's name on a goroutine of its own, which may outlive the request: a function may
-// have more to do after its answer. ended gets what the function's end means when it comes before an answer; stop ends it.
-func (s *Service) invoke(ctx context.Context, c iam.Caller, function string, event []byte) (ended <-chan error, stop func(), err error) {
+// have more to do after its answer. ended gets the function's end; stop ends it.
+func (c *Call) invoke(ctx context.Context, event []byte) (ended <-chan outcome, stop func(), err error) {
+	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, fault.New("ServiceUnavailable", "The service is shutting down.")
 	}
 	s.functions.Add(1)
+	function := c.point.functionARN(c.transform.Function)
+	c.event.Function, c.event.invoked = function, s.cfg.Now()
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unlink := context.AfterFunc(s.life, cancel)
-	end := make(chan error, 1)
+	end := make(chan outcome, 1)
 	go func() {
 		defer s.functions.Done()
 		defer unlink()
 		defer cancel()
-		result, err := s.cfg.Invoker.Invoke(run, c.CalledVia(servicePrincipal), function, event)
-		end <- invocationFault(result, err)
+		result, err := s.cfg.Invoker.Invoke(run, c.Caller.CalledVia(servicePrincipal), function, event)
+		if err != nil && run.Err() == nil {
+			s.cfg.Log.LogAttrs(run, slog.LevelWarn, "function could not be invoked", slog.String("function", function), slog.String("request", c.ID), slog.String("error", err.Error()))
+		}
+		end <- outcome{result, invocationFault(result, err)}
 	}()
 	return end, cancel, nil
 }
@@ -186,17 +127,20 @@ func (s *Service) invoke(ctx context.Context, c iam.Caller, function string, eve
 // maxDetail is the most bytes of a function's own error that its caller reads.
 const maxDetail = 4 << 10
 
-// invocationFault is what the caller reads when the function ended without an answer.
+// invocationFault is what the caller reads of a function that failed or could not be run, or nil.
 func invocationFault(r lambda.Result, err error) error {
 	if err == nil {
 		if r.Failed {
 			return fault.New("LambdaRuntimeError", "The Lambda function returned an error: %s", strings.ToValidUTF8(string(r.Payload[:min(len(r.Payload), maxDetail)]), ""))
 		}
-		return fault.New("LambdaResponseNotReceived", "The Lambda exited without successfully calling WriteGetObjectResponse.")
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return err // whoever asked is gone
 	}
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
+	if !ok { // what it is stands in the log, not with the caller: it may name machines
+		return fault.New("LambdaInvocationFailed", "The Lambda function could not be invoked.")
 	}
 	switch f.Code {
 	case "AccessDenied":
@@ -207,4 +151,36 @@ func invocationFault(r lambda.Result, err error) error {
 		return fault.New("SlowDown", "The Lambda function is being throttled: %s", f.Message)
 	}
 	return fault.New("LambdaInvocationFailed", "The Lambda function could not be invoked: %s: %s", f.Code, f.Message)
+}
+
+// returned runs a function whose return value is the answer, and waits for it.
+func (c *Call) returned(ctx context.Context) ([]byte, error) {
+	inputURL, err := c.inputURL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	event, err := c.functionEvent(inputURL, "")
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := limit(ctx)
+	defer cancel()
+	ended, stop, err := c.invoke(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-ended:
+		c.answered()
+		c.event.Role = o.Role
+		if o.err != nil {
+			c.noAnswer(ctx, o.err)
+		}
+		return o.Payload, o.err
+	case <-limited.Done():
+		stop()
+		err := context.Cause(limited)
+		c.noAnswer(ctx, err)
+		return nil, err
+	}
 }

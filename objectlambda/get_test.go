@@ -117,7 +117,7 @@ func TestFunctionThatEndsWithoutAnswer(t *testing.T) {
 		{"throttled", lambda.Result{}, fault.New("TooManyRequestsException", "no"), "SlowDown"},
 		{"anything else that Lambda refuses", lambda.Result{}, fault.New("RequestTooLargeException", "no"), "LambdaInvocationFailed"},
 		{"role that Lambda cannot assume", lambda.Result{}, fault.New("AccessDeniedException", "no"), "LambdaInvocationFailed"},
-		{"failure of ours", lambda.Result{}, errors.New("disk on fire"), ""},
+		{"failure of the machinery", lambda.Result{}, errors.New("connection to 10.0.0.7 refused"), "LambdaInvocationFailed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)

@@ -37,7 +37,7 @@ func TestConfigurationIsReplaced(t *testing.T) {
 		want        string
 	}{
 		{"another feature", "photos", func(c *Configuration) { c.AllowedFeatures = []string{"GetObject-Range"} }, ""},
-		{"a bad one", "photos", func(c *Configuration) { c.Transformations = nil }, "InvalidRequest"},
+		{"a bad one", "photos", func(c *Configuration) { c.Transformations[0].Function = "" }, "InvalidRequest"},
 		{"a supporting access point of another region", "photos", func(c *Configuration) { c.SupportingAccessPoint = far.ARN() }, "InvalidRequest"},
 		{"of an absent access point", "absent", func(*Configuration) {}, "NoSuchAccessPoint"},
 	} {

@@ -1,16 +1,20 @@
-// Package objectlambda is S3 Object Lambda: access points whose GetObject answer is made by a function.
+// Package objectlambda is S3 Object Lambda: access points whose answers are made by a function.
 //
-// For each request it makes a presigned URL for the original, acting as the caller, invokes the function with an event
-// that holds it, and waits with the answer open until the function (or whatever else holds the one-time token) calls
-// WriteGetObjectResponse; that body then streams to the caller. It knows no HTTP server and no bytes of pictures.
+// For each request it makes a presigned URL for what was asked, acting as the caller, and invokes the function with an
+// event that holds it. For GetObject it waits with the answer open until the function (or whatever else holds the
+// one-time token) calls WriteGetObjectResponse; that body then streams to the caller. For HeadObject and the lists the
+// function's return value is the answer. Everything else goes to the supporting access point. It knows no HTTP server and
+// no bytes of pictures.
 //
-// Start at Service.GetObject and Service.WriteGetObjectResponse.
+// Start at Service.Begin, Call.Authorize and Service.WriteGetObjectResponse.
 package objectlambda
 
 import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -41,7 +45,13 @@ type Config struct {
 	IAM     *iam.Service
 	S3      *s3.Service
 	Invoker Invoker
-	Region  string           // of access points whose supporting one says nothing else; "" means us-east-1
+	Region  string // of access points whose supporting one says nothing else; "" means us-east-1
+	// Webhooks calls the handlers that stand in a configuration as a URL in a function's place; nil refuses them.
+	Webhooks http.RoundTripper
+	// Endpoint is where such a handler, which knows nothing of AWS's names, reaches S3.
+	Endpoint *url.URL
+	// Observe is told of each call when it ended; nil tells nobody. It must not block.
+	Observe func(context.Context, Event)
 	Now     func() time.Time // nil means time.Now
 	Log     *slog.Logger     // nil means slog.Default
 }

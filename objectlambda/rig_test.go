@@ -82,6 +82,15 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// GetObject is a request's whole way.
+func (r *rig) GetObject(ctx context.Context, q Request, deliver func(Answer) error) error {
+	c := r.Begin(q)
+	if err := c.Authorize(ctx); err != nil {
+		return err
+	}
+	return c.GetObject(ctx, deliver)
+}
+
 func (r *rig) now() time.Time {
 	if r.deciding != nil {
 		r.deciding()
@@ -133,7 +142,7 @@ func grant(effect, role, action, resource string) string {
 
 // request is the viewer's GetObject of a.jpg.
 func (r *rig) request() Request {
-	return Request{ID: "id-1", Caller: r.viewer, AccessPoint: "photos", Key: "a.jpg", URL: "https://h/a.jpg"}
+	return Request{ID: "id-1", Caller: r.viewer, AccessPoint: "photos", Operation: GetObject, Key: "a.jpg", URL: "https://h/a.jpg"}
 }
 
 // event is what a test reads of a function's event.

@@ -39,7 +39,7 @@ func (s *Service) WriteGetObjectResponse(ctx context.Context, c iam.Caller, w Wr
 	if now, ok := s.points.Get(point.Name); ok {
 		point = now // with the policy that it has by now
 	}
-	if err := s.decide(ctx, c, "s3-object-lambda:WriteGetObjectResponse", point); err != nil {
+	if err := s.decide(ctx, c, "WriteGetObjectResponse", point); err != nil {
 		return err
 	}
 	if c.Principal.Account != point.Account {
@@ -56,6 +56,7 @@ func (s *Service) WriteGetObjectResponse(ctx context.Context, c iam.Caller, w Wr
 		return invalid("The request token is unknown, expired or was used before.")
 	}
 	defer atEnd(ctx, w.Answer.abort)()
+	w.Answer.by = c.Principal
 	p.answer <- w.Answer
 	<-p.done
 	if p.err != nil {
@@ -75,10 +76,8 @@ func (w Write) check() *fault.Error {
 	if w.Route != Route {
 		return invalid("The request route %q is not the one that the event named.", w.Route)
 	}
-	switch a.Status {
-	case 200, 206, 304, 400, 401, 403, 404, 405, 409, 411, 412, 416, 500, 503:
-	default:
-		return invalid("The status %d is not one of 200, 206, 304, 400, 401, 403, 404, 405, 409, 411, 412, 416, 500, 503.", a.Status)
+	if err := checkStatus(a.Status); err != nil {
+		return err
 	}
 	if w.Checksums > 1 {
 		return invalid("At most one checksum may be given.")
@@ -104,6 +103,15 @@ func (w Write) check() *fault.Error {
 		return invalid("The user metadata is %d bytes long; at most 2048 are allowed.", metadata)
 	}
 	return nil
+}
+
+// checkStatus takes the statuses that a function may answer with.
+func checkStatus(status int) *fault.Error {
+	switch status {
+	case 200, 206, 304, 400, 401, 403, 404, 405, 409, 411, 412, 416, 500, 503:
+		return nil
+	}
+	return invalid("The status %d is not one of 200, 206, 304, 400, 401, 403, 404, 405, 409, 411, 412, 416, 500, 503.", status)
 }
 
 func errorCode(s string) bool {
