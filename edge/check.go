@@ -100,7 +100,7 @@ func (e *Edge) check(id string, cfg DistributionConfig) error {
 	if err := e.checkAliases(id, cfg.Aliases); err != nil {
 		return err
 	}
-	origins, err := checkOrigins(cfg.Origins)
+	origins, err := e.checkOrigins(cfg.Origins)
 	if err != nil {
 		return err
 	}
@@ -149,8 +149,8 @@ func (e *Edge) checkAliases(id string, aliases []string) error {
 	return nil
 }
 
-// checkOrigins returns the origins by ID.
-func checkOrigins(list []Origin) (map[string]*Origin, error) {
+// checkOrigins returns the origins by ID. e.control is held.
+func (e *Edge) checkOrigins(list []Origin) (map[string]*Origin, error) {
 	if len(list) == 0 {
 		return nil, invalid("A distribution needs an origin.")
 	}
@@ -170,8 +170,6 @@ func checkOrigins(list []Origin) (map[string]*Origin, error) {
 			return nil, invalid("ConnectionTimeout is 1 to 10 seconds.")
 		case (o.Custom == nil) == (o.S3 == nil):
 			return nil, fault.New("InvalidOrigin", "An origin has either CustomOriginConfig or S3OriginConfig.")
-		case o.OriginAccessControlID != "":
-			return nil, notImplemented("An origin access control")
 		case o.ShieldRegion != "":
 			return nil, notImplemented("Origin shield")
 		}
@@ -179,6 +177,9 @@ func checkOrigins(list []Origin) (map[string]*Origin, error) {
 			return nil, err
 		}
 		if err := checkOriginKind(o); err != nil {
+			return nil, err
+		}
+		if err := e.checkOriginAccess(o); err != nil {
 			return nil, err
 		}
 		origins[o.ID] = o

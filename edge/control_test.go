@@ -158,7 +158,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"custom header", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"X-A", "b"}} }), ""},
 		{"custom header that is not allowed", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"Host", "b"}} }), "InvalidArgument"},
 		{"custom header with a newline", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"X-A", "b\n"}} }), "InvalidArgument"},
-		{"origin access control", origin(func(o *Origin) { o.OriginAccessControlID = "E1" }), "NotImplemented"},
+		{"origin access control that is not there", origin(func(o *Origin) { o.OriginAccessControlID = "E1" }), "InvalidOriginAccessControl"},
 		{"origin shield", origin(func(o *Origin) { o.ShieldRegion = "eu-west-1" }), "NotImplemented"},
 		{"protocol policy that is none", behavior(func(b *CacheBehavior) { b.ViewerProtocolPolicy = "" }), "InvalidArgument"},
 		{"five methods", behavior(func(b *CacheBehavior) { b.AllowedMethods = strings.Fields("GET HEAD PUT POST PATCH") }), "InvalidArgument"},

@@ -61,9 +61,10 @@ type Origin struct {
 	Custom            *CustomOrigin
 	S3                *S3Origin
 
-	// OriginAccessControlID and ShieldRegion are refused with NotImplemented when set.
+	// OriginAccessControlID is of the control that signs for an S3 origin, or "".
 	OriginAccessControlID string
-	ShieldRegion          string
+
+	ShieldRegion string // refused with NotImplemented when set
 }
 
 // HeaderField is one header line.
@@ -79,8 +80,8 @@ type CustomOrigin struct {
 	KeepaliveTimeout int // seconds, 1 to 120; 0 means 5
 }
 
-// S3Origin is a bucket or access point reached without a function or an origin access control, so only what the bucket
-// gives to everybody. CloudFront API Reference, "S3OriginConfig".
+// S3Origin is a bucket, an access point or the alias of an Object Lambda access point. Without an origin access control it
+// gives only what everybody may have. CloudFront API Reference, "S3OriginConfig".
 type S3Origin struct {
 	OriginAccessIdentity string // refused with NotImplemented when set
 	ReadTimeout          int    // seconds, 1 to 120; 0 means 30

@@ -86,6 +86,8 @@ type Edge struct {
 	distributions map[string]*Distribution
 	policies      map[string]*CachePolicy
 	invalidations map[string][]Invalidation // by distribution, oldest first
+
+	accessControls *state.Table[OriginAccessControl] // by ID; changed while control is held
 }
 
 // New loads the records of cfg.State and returns an Edge that serves them. The caller closes it.
@@ -122,6 +124,9 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 	}
 	if cfg.AccessLog != nil {
 		e.access = &accessLog{w: cfg.AccessLog, location: cfg.Location}
+	}
+	if e.accessControls, err = state.OpenTable[OriginAccessControl](ctx, cfg.State, "cloudfront/originaccesscontrols"); err != nil {
+		return nil, err
 	}
 	if err := e.load(ctx); err != nil {
 		return nil, err

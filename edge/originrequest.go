@@ -29,6 +29,7 @@ type originRequest struct {
 
 	target   target
 	attempts int
+	signer   *originSigner // nil: nothing signs what goes to an S3 target
 }
 
 // target is the origin that a request goes to.
@@ -71,7 +72,7 @@ func (x *exchange) newOriginRequest() *originRequest {
 		site: x.site, function: b.function, id: x.id, clientIP: x.clientIP(),
 		method: r.Method, uri: strings.Clone(x.path), query: string(b.policy.appendQuery(nil, x.query)),
 		host: b.origin.DomainName, header: http.Header{},
-		target: newTarget(b.origin, x.scheme()), attempts: b.origin.ConnectionAttempts,
+		target: newTarget(b.origin, x.scheme()), attempts: b.origin.ConnectionAttempts, signer: b.signer,
 	}
 	h := q.header
 	h.Set("User-Agent", "Amazon CloudFront")

@@ -33,7 +33,8 @@ type behavior struct {
 	ttl      ttlPolicy
 	caching  bool // false: every request goes to the origin, nobody waits for another
 	origin   *Origin
-	function string // version ARN of the origin-request function, or ""
+	signer   *originSigner // of origin, or nil
+	function string        // version ARN of the origin-request function, or ""
 }
 
 // publish compiles the records and lets requests see them. e.control is held, or nobody else has e yet.
@@ -69,6 +70,10 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 			s.errorTTL[r.ErrorCode] = *r.ErrorCachingMinTTL
 		}
 	}
+	signers := make([]*originSigner, len(cfg.Origins))
+	for i := range cfg.Origins {
+		signers[i] = e.signer(d, &cfg.Origins[i])
+	}
 	for _, c := range cfg.behaviors() {
 		p, err := e.findPolicy(c.CachePolicyID)
 		if err != nil {
@@ -82,7 +87,7 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 			pattern: pattern(strings.TrimPrefix(c.PathPattern, "/")), name: c.PathPattern,
 			protocol: c.ViewerProtocolPolicy, allowed: set(strings.Join(c.AllowedMethods, " ")),
 			options: slices.Contains(c.CachedMethods, "OPTIONS"),
-			policy:  newKeyPolicy(p.Config), origin: &cfg.Origins[i],
+			policy:  newKeyPolicy(p.Config), origin: &cfg.Origins[i], signer: signers[i],
 			ttl: ttlPolicy{least: p.Config.MinTTL, normal: *p.Config.DefaultTTL, most: *p.Config.MaxTTL},
 		}
 		// All TTLs zero is caching off (CloudFront API Reference, "CachePolicyConfig"; Developer Guide, CachingDisabled).

@@ -64,7 +64,15 @@ func (e *Edge) send(ctx context.Context, q *originRequest) (*http.Response, erro
 func (e *Edge) sendOnce(ctx context.Context, q *originRequest) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, connectTimeout{}, q.target.connect))
 	timer := time.AfterFunc(q.target.connect+q.target.read, func() { cancel(errOriginTimeout) })
-	resp, err := e.cfg.Origin.RoundTrip(q.request().WithContext(ctx))
+	req := q.request().WithContext(ctx)
+	if q.signer != nil && q.target.s3 {
+		if err := q.signer.sign(ctx, req, q.target.region); err != nil {
+			timer.Stop()
+			cancel(nil)
+			return nil, err
+		}
+	}
+	resp, err := e.cfg.Origin.RoundTrip(req)
 	timer.Stop()
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errOriginTimeout) {

@@ -1,5 +1,5 @@
 // Package cloudfrontapi is CloudFront's control plane on the wire (REST-XML, version 2020-05-31): distributions, cache
-// policies and invalidations. It authenticates, translates XML to edge's plain types and back, and decides nothing.
+// policies, origin access controls and invalidations. It authenticates, translates XML to edge's plain types and back, and decides nothing.
 //
 // Start at Handler.ServeHTTP.
 package cloudfrontapi
@@ -101,6 +101,8 @@ func (h *Handler) route(c *call, method string) error {
 		}
 	case kind == "distribution":
 		return h.distribution(c, method, id, sub)
+	case kind == "origin-access-control":
+		return h.originAccessControl(c, method, id, sub)
 	case kind == "cache-policy":
 		return h.cachePolicy(c, method, id, sub)
 	}
