@@ -33,9 +33,9 @@ func TestCreateFunction(t *testing.T) {
 		{"with a role that does not trust Lambda", r.root, func(n *NewFunction) { n.Role = strings.Replace(roleARN, "execution", "untrusting", 1) }, "InvalidParameterValueException"},
 		{"with a role that is not there", r.root, func(n *NewFunction) { n.Role += "x" }, "InvalidParameterValueException"},
 		{"with no role", r.root, func(n *NewFunction) { n.Role = "" }, "ValidationError"},
-		{"with code that cannot run", r.root, func(n *NewFunction) { n.Code = "s3://bucket/code.zip" }, "InvalidParameterValueException"},
-		{"with a webhook", r.root, func(n *NewFunction) { n.Code = "https://functions.example/clean" }, ""},
-		{"with a webhook that would get credentials in clear", r.root, func(n *NewFunction) { n.Code = "http://functions.example/clean" }, "InvalidParameterValueException"},
+		{"with a URI that names nothing here", r.root, func(n *NewFunction) { n.Code.URI = "s3://bucket/code.zip" }, "InvalidParameterValueException"},
+		{"with a webhook", r.root, func(n *NewFunction) { n.Code.URI = "https://functions.example/clean" }, ""},
+		{"with a webhook that would get credentials in clear", r.root, func(n *NewFunction) { n.Code.URI = "http://functions.example/clean" }, "InvalidParameterValueException"},
 		{"with 127 MB", r.root, func(n *NewFunction) { n.Memory = 127 }, "InvalidParameterValueException"},
 		{"with 10241 MB", r.root, func(n *NewFunction) { n.Memory = 10241 }, "InvalidParameterValueException"},
 		{"with 901 s", r.root, func(n *NewFunction) { n.Timeout = 901 * time.Second }, "InvalidParameterValueException"},
@@ -67,33 +67,38 @@ func TestActionOfEachOperation(t *testing.T) {
 		do               func(r *rig, c iam.Caller) error
 	}{
 		{"lambda:GetFunction", functionARN, func(r *rig, c iam.Caller) error {
-			f, err := r.GetFunction(ctx, c, "clean")
+			f, _, err := r.GetFunction(ctx, c, "clean")
 			if f.Policy != "" || f.PolicyIDs != nil {
 				return errors.New("GetFunction shows the policy")
 			}
 			return err
 		}},
 		{"lambda:UpdateFunctionCode", functionARN, func(r *rig, c iam.Caller) error {
-			_, err := r.UpdateFunctionCode(ctx, c, "clean", "glassine://other")
+			_, _, err := r.UpdateFunctionCode(ctx, c, "clean", uri("glassine://other"))
 			return err
 		}},
-		{"lambda:PublishVersion", functionARN, func(r *rig, c iam.Caller) error { _, err := r.PublishVersion(ctx, c, "clean"); return err }},
+		{"lambda:PublishVersion", functionARN, func(r *rig, c iam.Caller) error {
+			_, _, err := r.PublishVersion(ctx, c, "clean", Publish{})
+			return err
+		}},
 		{"lambda:AddPermission", functionARN, func(r *rig, c iam.Caller) error {
-			return r.AddPermission(ctx, c, "clean", Permission{StatementID: "b", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"})
+			_, err := r.AddPermission(ctx, c, "clean", Permission{StatementID: "b", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"})
+			return err
 		}},
 		{"lambda:AddPermission", functionARN + ":1", func(r *rig, c iam.Caller) error {
-			return r.AddPermission(ctx, c, "clean:1", Permission{StatementID: "b", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"})
+			_, err := r.AddPermission(ctx, c, "clean:1", Permission{StatementID: "b", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"})
+			return err
 		}},
-		{"lambda:GetPolicy", functionARN, func(r *rig, c iam.Caller) error { _, err := r.GetPolicy(ctx, c, "clean"); return err }},
+		{"lambda:GetPolicy", functionARN, func(r *rig, c iam.Caller) error { _, _, err := r.GetPolicy(ctx, c, "clean"); return err }},
 		{"lambda:DeleteFunction", functionARN + ":1", func(r *rig, c iam.Caller) error { return r.DeleteFunction(ctx, c, "clean:1") }},
 		{"lambda:DeleteFunction", functionARN, func(r *rig, c iam.Caller) error { return r.DeleteFunction(ctx, c, "clean") }},
 	} {
 		t.Run(op.action, func(t *testing.T) {
 			r := newRig(t)
-			if _, err := r.PublishVersion(ctx, r.root, "clean"); err != nil {
+			if _, _, err := r.PublishVersion(ctx, r.root, "clean", Publish{}); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.AddPermission(ctx, r.root, "clean", Permission{StatementID: "a", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"}); err != nil {
+			if _, err := r.AddPermission(ctx, r.root, "clean", Permission{StatementID: "a", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"}); err != nil {
 				t.Fatal(err)
 			}
 			wantCode(t, "without the right", op.do(r, r.caller(t, "none", `{"Effect":"Allow","NotAction":"`+op.action+`","Resource":"*"}`)), "AccessDenied")
@@ -108,14 +113,14 @@ func TestPublishVersion(t *testing.T) {
 	ctx := t.Context()
 	publish := func(want, code string) {
 		t.Helper()
-		v, err := r.PublishVersion(ctx, r.root, "clean")
+		_, v, err := r.PublishVersion(ctx, r.root, "clean", Publish{})
 		if err != nil || v.Number != want || v.Code != code {
 			t.Errorf("PublishVersion = %s with code %s, %v, want %s with %s", v.Number, v.Code, err, want, code)
 		}
 	}
 	update := func(code string) {
 		t.Helper()
-		if _, err := r.UpdateFunctionCode(ctx, r.root, "clean", code); err != nil {
+		if _, _, err := r.UpdateFunctionCode(ctx, r.root, "clean", uri(code)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +139,7 @@ func TestPublishVersion(t *testing.T) {
 	wantCode(t, "delete of it again", r.DeleteFunction(ctx, r.root, "clean:3"), "ResourceNotFoundException")
 	wantCode(t, "delete of $LATEST", r.DeleteFunction(ctx, r.root, "clean:$LATEST"), "InvalidParameterValueException")
 	publish("4", "glassine://test") // a number is never used twice
-	f, err := r.GetFunction(ctx, r.root, "clean")
+	f, _, err := r.GetFunction(ctx, r.root, "clean")
 	if err != nil || len(f.Versions) != 3 {
 		t.Errorf("versions = %v, %v, want 1, 2 and 4", f.Versions, err)
 	}
@@ -142,36 +147,38 @@ func TestPublishVersion(t *testing.T) {
 
 func TestPublishedVersionIsNotChanged(t *testing.T) {
 	r := newRig(t)
-	if _, err := r.PublishVersion(t.Context(), r.root, "clean"); err != nil {
+	if _, _, err := r.PublishVersion(t.Context(), r.root, "clean", Publish{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := r.UpdateFunctionCode(t.Context(), r.root, "clean:1", "glassine://other")
+	_, _, err := r.UpdateFunctionCode(t.Context(), r.root, "clean:1", uri("glassine://other"))
 	wantCode(t, "UpdateFunctionCode of a version", err, "InvalidParameterValueException")
-	_, err = r.PublishVersion(t.Context(), r.root, "clean:1")
+	_, _, err = r.PublishVersion(t.Context(), r.root, "clean:1", Publish{})
 	wantCode(t, "PublishVersion of a version", err, "InvalidParameterValueException")
-	_, err = r.UpdateFunctionCode(t.Context(), r.root, "clean:$LATEST", "glassine://other")
+	_, _, err = r.UpdateFunctionCode(t.Context(), r.root, "clean:$LATEST", uri("glassine://other"))
 	wantCode(t, "UpdateFunctionCode of $LATEST", err, "")
-	_, err = r.UpdateFunctionCode(t.Context(), r.root, "clean", "no code")
+	_, _, err = r.UpdateFunctionCode(t.Context(), r.root, "clean", uri("no code"))
 	wantCode(t, "UpdateFunctionCode with code that cannot run", err, "InvalidParameterValueException")
 }
 
 func TestFunctionThatIsNotThere(t *testing.T) {
 	r := newRig(t)
 	ctx := t.Context()
-	_, get := r.GetFunction(ctx, r.root, "absent")
-	_, update := r.UpdateFunctionCode(ctx, r.root, "absent", "glassine://test")
-	_, publish := r.PublishVersion(ctx, r.root, "absent")
-	_, policy := r.GetPolicy(ctx, r.root, "absent")
-	_, noPolicy := r.GetPolicy(ctx, r.root, "clean")
+	_, _, get := r.GetFunction(ctx, r.root, "absent")
+	_, _, update := r.UpdateFunctionCode(ctx, r.root, "absent", uri("glassine://test"))
+	_, _, publish := r.PublishVersion(ctx, r.root, "absent", Publish{})
+	_, _, policy := r.GetPolicy(ctx, r.root, "absent")
+	_, _, noPolicy := r.GetPolicy(ctx, r.root, "clean")
 	_, invoke := r.Invoke(ctx, r.root, "absent", nil)
 	_, version := r.Invoke(ctx, r.root, "clean:1", nil)
 	_, edge := r.InvokeEdge(ctx, functionARN+":1", nil)
 	permission := Permission{StatementID: "a", Action: "lambda:InvokeFunction", Service: "s3.amazonaws.com"}
+	_, add := r.AddPermission(ctx, r.root, "absent", permission)
+	_, addVersion := r.AddPermission(ctx, r.root, "clean:1", permission)
 	for what, err := range map[string]error{
 		"GetFunction": get, "UpdateFunctionCode": update, "PublishVersion": publish, "GetPolicy": policy, "GetPolicy of a function without": noPolicy,
 		"Invoke": invoke, "Invoke of a version": version, "InvokeEdge": edge,
 		"DeleteFunction": r.DeleteFunction(ctx, r.root, "absent"), "DeleteFunction of a version": r.DeleteFunction(ctx, r.root, "absent:1"),
-		"AddPermission": r.AddPermission(ctx, r.root, "absent", permission), "AddPermission to a version": r.AddPermission(ctx, r.root, "clean:1", permission),
+		"AddPermission": add, "AddPermission to a version": addVersion,
 	} {
 		wantCode(t, what, err, "ResourceNotFoundException")
 	}

@@ -2,64 +2,105 @@ package lambda
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"time"
+	"io"
 
 	"glassine/aws/fault"
-	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/lambda/runner"
 )
 
-// minimumLife is the shortest session that STS issues.
-const minimumLife = 15 * time.Minute
-
 // Result is what a function answered.
 type Result struct {
 	Payload []byte
 	Version string // that ran
+	// Role is the ARN of the execution role that it ran as.
+	Role string
 	// Failed says that the function itself failed: Payload is then its error as JSON. On AWS's wire this is a 200 with
 	// X-Amz-Function-Error.
 	Failed bool
+	// LogTail is the end of what the function wrote to its log, at most 4 KB, when Call.WantLogTail asked for it.
+	LogTail []byte
+	// RequestID is the id that the function saw.
+	RequestID string
 }
 
-// Invoke runs the function that name means (a name or an ARN, with or without a qualifier) for the caller, and waits.
+// Call is one invocation.
+type Call struct {
+	Payload       []byte
+	ClientContext string // JSON, or ""
+	TraceID       string // X-Amzn-Trace-Id, or ""
+	RequestID     string // a UUID; "" makes one
+	WantLogTail   bool
+	// Stream, unless it is nil, takes the answer as the function writes it, where the runner can do so; else all at once. It
+	// is called once, before anything of the answer, with the version that runs. Result.Payload is then empty, but for a
+	// failed function's error.
+	Stream func(version string) io.Writer
+}
+
+// Invoke is Call with nothing but a payload.
+func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload []byte) (Result, error) {
+	return s.Call(ctx, c, name, Call{Payload: payload})
+}
+
+// Call runs the function that name means (a name or an ARN, with or without a qualifier) for the caller, and waits.
 //
 // The caller needs lambda:InvokeFunction from its own policies or from the function's. An unqualified call may be allowed
 // under the function's ARN as well as under the ARN with :$LATEST: AWS's documentation insists on the suffix, published
 // policies leave it out. Errors: AccessDenied, ResourceNotFoundException, RequestTooLargeException,
-// TooManyRequestsException, AccessDeniedException when the role does not trust Lambda. When ctx ends, so does the
-// function, and ctx's error is returned.
-func (s *Service) Invoke(ctx context.Context, c iam.Caller, name string, payload []byte) (Result, error) {
-	r, err := s.parseRef(name)
+// TooManyRequestsException, AccessDeniedException when the role does not trust Lambda, InvalidRuntimeException when nothing
+// here runs such code. When ctx ends, so does the function, and ctx's error is returned.
+func (s *Service) Call(ctx context.Context, c iam.Caller, name string, call Call) (Result, error) {
+	f, r, err := s.mayInvoke(ctx, c, name)
 	if err != nil {
 		return Result{}, err
 	}
+	return s.run(ctx, f, s.chosen(f, r), r, call, ServicePrincipal)
+}
+
+// DryRun is Call without the invocation: the error is nil when the caller may invoke what is there.
+func (s *Service) DryRun(ctx context.Context, c iam.Caller, name string) error {
+	_, _, err := s.mayInvoke(ctx, c, name)
+	return err
+}
+
+// mayInvoke finds the function and asks whether the caller may invoke it.
+func (s *Service) mayInvoke(ctx context.Context, c iam.Caller, name string) (Function, ref, error) {
+	r, err := s.parseRef(name)
+	if err != nil {
+		return Function{}, r, err
+	}
 	f, exists := s.functions.Get(r.key())
-	ask := iam.Ask{Action: "lambda:InvokeFunction", Resources: []string{s.arnOf(r)}}
+	ask := iam.Ask{Action: "lambda:InvokeFunction", Resources: []string{s.qualifiedARN(r)}, Context: s.resourceTags(r)}
 	if r.qualifier == "" {
 		ask.Resources = append(ask.Resources, s.arnOf(r)+":"+Latest)
-	} else {
-		ask.Resources[0] += ":" + r.qualifier
 	}
 	if f.Policy != "" {
 		p, err := iam.Parse([]byte(f.Policy), iam.ResourcePolicy)
 		if err != nil {
-			return Result{}, fmt.Errorf("read the policy of %s: %w", f.ARN, err) // fail closed: what does not parse might deny
+			return f, r, fmt.Errorf("read the policy of %s: %w", f.ARN, err) // fail closed: what does not parse might deny
 		}
 		ask.Policies = []*iam.Policy{p.Pinned(f.PolicyIDs)}
 	}
 	if err := s.cfg.IAM.Authorize(ctx, c, ask); err != nil {
-		return Result{}, err
+		return f, r, err
 	}
-	v, ok := f.version(r.qualifier)
-	if !exists || !ok {
-		return Result{}, notFound(name)
+	if _, ok := f.version(r.qualifier); !exists || !ok {
+		return f, r, notFound(name)
 	}
-	return s.run(ctx, f, v, r, payload, ServicePrincipal)
+	return f, r, nil
+}
+
+// chosen is the version to run of what r names, which is there: of an alias with weights one by chance.
+func (s *Service) chosen(f Function, r ref) Version {
+	if a, ok := f.alias(r.qualifier); ok {
+		if v, ok := f.version(a.choose()); ok {
+			return v
+		}
+	}
+	v, _ := f.version(r.qualifier)
+	return v
 }
 
 // InvokeEdge runs a numbered version for the edge, which is no caller with policies: what must allow is the role's trust,
@@ -69,7 +110,7 @@ func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byt
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.run(ctx, f, v, r, event, ServicePrincipal, EdgeServicePrincipal)
+	result, err := s.run(ctx, f, v, r, Call{Payload: event}, ServicePrincipal, EdgeServicePrincipal)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +127,9 @@ func (s *Service) CheckEdgeFunction(ctx context.Context, versionARN string) erro
 	if err != nil {
 		return fault.New("InvalidLambdaFunctionAssociation", "The function %s does not exist, or is not a numbered version.", versionARN)
 	}
+	if len(v.Environment) > 0 {
+		return fault.New("InvalidLambdaFunctionAssociation", "The function cannot have environment variables. Function: %s", versionARN)
+	}
 	_, err = s.cfg.IAM.AssumeForService(ctx, v.Role, []string{ServicePrincipal, EdgeServicePrincipal}, "replicator", minimumLife)
 	if err != nil {
 		return fault.New("InvalidLambdaFunctionAssociation",
@@ -101,40 +145,23 @@ func (s *Service) edgeVersion(versionARN string) (ref, Function, Version, error)
 	}
 	f, exists := s.functions.Get(r.key())
 	v, ok := f.version(r.qualifier)
-	if !exists || !ok || v.Number == Latest {
+	if !exists || !ok || v.Number != r.qualifier || v.Number == Latest {
 		return r, Function{}, Version{}, notFound(versionARN)
 	}
 	return r, f, v, nil
 }
 
-func (f Function) version(qualifier string) (Version, bool) {
-	if qualifier == "" || qualifier == Latest {
-		return f.Latest, f.Name != ""
-	}
-	for _, v := range f.Versions {
-		if v.Number == qualifier {
-			return v, true
-		}
-	}
-	return Version{}, false
-}
-
 // run gives the version credentials and a slot, and ends it at its timeout.
-func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload []byte, principals ...string) (Result, error) {
-	if len(payload) > runner.MaxPayload {
+func (s *Service) run(ctx context.Context, f Function, v Version, r ref, call Call, principals ...string) (Result, error) {
+	if len(call.Payload) > runner.MaxPayload {
 		return Result{}, fault.New("RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", runner.MaxPayload)
 	}
 	// The bound keeps memory in check whatever asks; AWS answers at once and so do we.
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
-		return Result{}, fault.New("TooManyRequestsException", "Rate Exceeded.")
-	}
-	where, err := s.runnerOf(v.Code)
+	leave, err := s.gate.enter(r.key(), f.Reserved)
 	if err != nil {
 		return Result{}, err
 	}
+	defer leave()
 	creds, err := s.cfg.IAM.AssumeForService(ctx, v.Role, principals, f.Name, minimumLife)
 	if fault.Is(err, "AccessDenied") {
 		// The caller's rights were enough; what is missing is the role's trust. AWS names the role so too.
@@ -143,32 +170,11 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, payload
 	if err != nil {
 		return Result{}, err
 	}
-	inv := runner.Invocation{
-		RequestID: wire.NewRequestID(), FunctionName: f.Name, FunctionARN: s.arnOf(r), Version: v.Number, Region: f.Region,
-		Payload: payload, Deadline: s.cfg.Now().Add(v.Timeout),
-		Credentials: sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
+	if call.RequestID == "" {
+		call.RequestID = wire.NewRequestID()
 	}
-	if r.qualifier != "" {
-		inv.FunctionARN += ":" + r.qualifier
-	}
-	limited, cancel := context.WithTimeout(ctx, v.Timeout)
-	defer cancel()
-	out, err := where.Run(limited, inv)
-	result := Result{Payload: out, Version: v.Number}
-	if err == nil {
-		return result, nil
-	}
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err() // whoever asked ended it: no failure of the function's
-	}
-	if errors.Is(limited.Err(), context.DeadlineExceeded) {
-		err = runner.TimedOut(inv.RequestID, v.Timeout)
-	}
-	if failure, ok := errors.AsType[*runner.FunctionError](err); ok {
-		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "function failed", slog.String("function", inv.FunctionARN),
-			slog.String("request", inv.RequestID), slog.String("error", failure.Error()))
-		result.Failed, result.Payload = true, failure.Payload()
-		return result, nil
-	}
-	return Result{}, err
+	x := execution{s: s, function: f, version: v, ref: r, call: call, credentials: creds, edge: len(principals) > 1}
+	result, err := x.run(ctx)
+	result.Version, result.Role, result.RequestID = v.Number, v.Role, call.RequestID
+	return result, err
 }

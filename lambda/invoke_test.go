@@ -31,7 +31,7 @@ func TestInvocationCarriesTheRolesCredentials(t *testing.T) {
 		}
 		return []byte(`"done"`), nil
 	}
-	if _, err := r.PublishVersion(t.Context(), r.root, "clean"); err != nil {
+	if _, _, err := r.PublishVersion(t.Context(), r.root, "clean", Publish{}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := r.Invoke(t.Context(), r.root, "clean:1", []byte("{}"))
@@ -174,7 +174,7 @@ func TestEdgeFunctions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
-			if _, err := r.PublishVersion(t.Context(), r.root, "clean"); err != nil {
+			if _, _, err := r.PublishVersion(t.Context(), r.root, "clean", Publish{}); err != nil {
 				t.Fatal(err)
 			}
 			r.setTrust(t, c.trust)
@@ -191,7 +191,7 @@ func TestEdgeFunctions(t *testing.T) {
 func TestEdgeFunctionsFailureIsAnError(t *testing.T) {
 	r := newRig(t)
 	r.run = func(context.Context, runner.Invocation) ([]byte, error) { return nil, errors.New("boom") }
-	if _, err := r.PublishVersion(t.Context(), r.root, "clean"); err != nil {
+	if _, _, err := r.PublishVersion(t.Context(), r.root, "clean", Publish{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := r.InvokeEdge(t.Context(), functionARN+":1", nil)
@@ -211,7 +211,7 @@ func TestWebhookIsCalled(t *testing.T) {
 	r := newRig(t, func(c *Config) {
 		c.Transport = roundTrip(func(q *http.Request) (*http.Response, error) { return answer(q) })
 	})
-	if _, err := r.UpdateFunctionCode(t.Context(), r.root, "clean", "https://functions.example/"); err != nil {
+	if _, _, err := r.UpdateFunctionCode(t.Context(), r.root, "clean", uri("https://functions.example/")); err != nil {
 		t.Fatal(err)
 	}
 	out, err := r.Invoke(t.Context(), r.root, "clean", nil)

@@ -1,20 +1,19 @@
 // Package lambda holds functions and their versions and invokes them: it decides whether the caller may, gives the code
 // the execution role's credentials, bounds how many run at once, and ends what runs too long. Where the code runs is
-// lambda/runner's; nothing here knows what a function does.
+// lambda/sandbox's and lambda/runner's; nothing here knows what a function does.
 //
 // Start at Service.Invoke.
 package lambda
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"strings"
+	"path/filepath"
+	"sync"
 	"time"
 
-	"glassine/aws/arn"
-	"glassine/aws/fault"
 	"glassine/iam"
 	"glassine/lambda/runner"
 	"glassine/state"
@@ -34,26 +33,61 @@ const Latest = "$LATEST"
 type Config struct {
 	State  state.Store
 	IAM    *iam.Service
-	Region string // of functions whose creator names none; "" means us-east-1
+	Region string // of functions whose creator names none, and where the edge's functions log; "" means us-east-1
+	// Dir is a directory that is this service's alone, for zip archives; "" refuses them.
+	Dir string
+	// Executor runs functions whose code is a zip archive; nil refuses to run them.
+	Executor Executor
+	// Objects is where archives come from that are not in the request; nil refuses them.
+	Objects Objects
+	// Logs is where functions write; nil throws it away.
+	Logs Logs
 	// Builtins are functions that are part of the program, by the URI that names them as code: "glassine://image".
 	Builtins map[string]runner.Func
+	// AWS invokes functions in an AWS account, whose code is their ARN there; a nil Credentials in it refuses them.
+	AWS runner.AWS
 	// Concurrency bounds the invocations under way, all functions together. One more is refused, none waits. Zero means
 	// 1000, the account limit of AWS (Lambda Developer Guide, "Lambda quotas").
 	Concurrency int
 	// Transport carries webhook calls; nil means http.DefaultTransport.
 	Transport http.RoundTripper
-	Now       func() time.Time // nil means time.Now
-	Log       *slog.Logger     // nil means slog.Default
+	// UsedBy names what uses a published version, by its ARN, such as a distribution: the version cannot be deleted then. ""
+	// is nothing, and so is a nil UsedBy.
+	UsedBy func(versionARN string) string
+	Now    func() time.Time // nil means time.Now
+	Log    *slog.Logger     // nil means slog.Default
+}
+
+// Objects reads code from S3 as the caller. version may be "". The caller closes the reader.
+type Objects interface {
+	GetObject(ctx context.Context, c iam.Caller, bucket, key, version string) (io.ReadCloser, error)
+}
+
+// Logs takes what functions write: events of a stream at their times. The stream is made when it is not there, as is its
+// group. The caller is the execution role's session. Safe for many goroutines.
+type Logs interface {
+	Lines(ctx context.Context, c iam.Caller, region, group, stream string, at []time.Time, lines [][]byte) error
 }
 
 // Service holds the account's functions. Safe for many goroutines.
 type Service struct {
 	cfg       Config
 	functions *state.Table[Function]
-	slots     chan struct{} // one token for each invocation under way
+	layers    *state.Table[Layer]
+	archives  *archives // nil without Config.Dir
+	gate      gate
+	queue     *queue
+	writers   writers
+
+	ctx    context.Context // ends with Close, and with it what works in the background
+	cancel context.CancelFunc
+	work   sync.WaitGroup // what works in the background
+
+	mu    sync.Mutex
+	timer *time.Timer // of the next sweep, or nil
 }
 
-// New reads the functions from cfg.State.
+// New reads the functions from cfg.State. The caller closes the Service.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
@@ -67,100 +101,89 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	functions, err := state.OpenTable[Function](ctx, cfg.State, "lambda/functions")
-	if err != nil {
+	s := &Service{cfg: cfg, gate: gate{most: cfg.Concurrency, running: map[string]int{}}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	var err error
+	if s.functions, err = state.OpenTable[Function](ctx, cfg.State, "lambda/functions"); err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, functions: functions, slots: make(chan struct{}, cfg.Concurrency)}, nil
-}
-
-// ref names a version of a function.
-type ref struct{ region, name, qualifier string }
-
-// parseRef reads a name, a partial ARN (account:function:name) or a full ARN, each with or without :qualifier. Another
-// account's functions are not found. (Lambda API Reference, Invoke, FunctionName and Qualifier.)
-func (s *Service) parseRef(name string) (ref, error) {
-	account, rest := s.cfg.IAM.Account(), name
-	r := ref{region: s.cfg.Region}
-	if a, err := arn.Parse(name); err == nil {
-		function, ok := strings.CutPrefix(a.Resource, "function:")
-		if a.Service != "lambda" || !ok {
-			return ref{}, badRef(name)
+	if s.layers, err = state.OpenTable[Layer](ctx, cfg.State, "lambda/layers"); err != nil {
+		return nil, err
+	}
+	s.countReserved()
+	if cfg.Dir != "" {
+		if s.archives, err = openArchives(filepath.Clean(cfg.Dir)); err != nil {
+			return nil, err
 		}
-		r.region, account, rest = a.Region, a.Account, function
-	} else if before, after, ok := strings.Cut(name, ":function:"); ok {
-		account, rest = before, after
-	}
-	var qualified bool
-	r.name, r.qualifier, qualified = strings.Cut(rest, ":")
-	if !validName(r.name, 64) || !validName(r.region, 63) || qualified && r.qualifier != Latest && !validName(r.qualifier, 128) {
-		return ref{}, badRef(name)
-	}
-	if account != s.cfg.IAM.Account() {
-		return ref{}, notFound(name)
-	}
-	return r, nil
-}
-
-// unpublished refuses a qualifier where what is meant can only be the function itself.
-func (s *Service) unpublished(name string) (ref, error) {
-	r, err := s.parseRef(name)
-	if err == nil && r.qualifier != "" && r.qualifier != Latest {
-		return r, fault.New("InvalidParameterValueException", "A published version cannot change: name the function of %q without a version.", name)
-	}
-	return r, err
-}
-
-func (r ref) key() string { return r.region + "/" + r.name }
-
-// validName takes 1 to most letters, digits, hyphens and underscores.
-func validName(s string, most int) bool {
-	if s == "" || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
+		if err := s.archives.sweep(s.usedArchives(), true); err != nil {
+			return nil, err
 		}
 	}
-	return true
-}
-
-func badRef(name string) *fault.Error {
-	return fault.New("InvalidParameterValueException", "%q is not a function's name or ARN.", name)
-}
-
-func notFound(name string) *fault.Error {
-	return fault.New("ResourceNotFoundException", "Function not found: %s", name)
-}
-
-// arnOf is the function's ARN without a qualifier.
-func (s *Service) arnOf(r ref) string {
-	return arn.New("lambda", r.region, s.cfg.IAM.Account(), "function:"+r.name).String()
-}
-
-// runnerOf chooses where a version's code runs.
-func (s *Service) runnerOf(code string) (runner.Runner, error) {
-	if f, ok := s.cfg.Builtins[code]; ok {
-		return f, nil
+	if s.queue, err = openQueue(ctx, cfg.State); err != nil {
+		return nil, err
 	}
-	if strings.HasPrefix(code, "http://") || strings.HasPrefix(code, "https://") {
-		return runner.Webhook{URL: code, Transport: s.cfg.Transport}, nil
-	}
-	return nil, fmt.Errorf("no runner for code %q", code)
+	s.wake()
+	return s, nil
 }
 
-// checkCode refuses code that cannot run here, saying what can.
-func (s *Service) checkCode(code string) error {
-	if _, err := s.runnerOf(code); err != nil {
-		return fault.New("InvalidParameterValueException",
-			"The code %q cannot run: give glassine://image, glassine://signer, or the http(s) URL of a webhook. Zip archives are not supported yet.", code)
+// Close ends asynchronous invocations under way, which are tried again after the next New, and waits for them.
+func (s *Service) Close() error {
+	s.queue.mu.Lock() // so that no dispatcher begins any more
+	s.cancel()
+	s.queue.mu.Unlock()
+	s.mu.Lock()
+	if s.timer != nil {
+		s.timer.Stop()
 	}
-	if strings.HasPrefix(code, "http") {
-		if err := runner.CheckWebhook(code); err != nil {
-			return fault.New("InvalidParameterValueException", "%s", err.Error())
-		}
-	}
+	s.mu.Unlock()
+	s.work.Wait()
 	return nil
+}
+
+// sweepAfter is how long an archive stays that nobody refers to any more: longer than the longest invocation.
+const sweepAfter = 16 * time.Minute
+
+// sweepLater removes archives that are not used any more, when nothing can run of them either.
+func (s *Service) sweepLater() {
+	if s.archives == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil || s.ctx.Err() != nil {
+		return
+	}
+	err := s.archives.sweep(s.usedArchives(), false) // marks what is loose now
+	s.logSweep(err)
+	s.timer = time.AfterFunc(sweepAfter, func() {
+		s.mu.Lock()
+		s.timer = nil
+		s.mu.Unlock()
+		s.logSweep(s.archives.sweep(s.usedArchives(), false))
+	})
+}
+
+func (s *Service) logSweep(err error) {
+	if err != nil {
+		s.cfg.Log.Error("code that is not used any more was not removed", "error", err.Error())
+	}
+}
+
+// usedArchives are the SHA256 of all archives that a version of a function or layer refers to.
+func (s *Service) usedArchives() map[string]bool {
+	used := map[string]bool{}
+	for _, f := range s.functions.All() {
+		for _, v := range append([]Version{f.Latest}, f.Versions...) {
+			used[v.Archive.SHA256] = true
+			for _, l := range v.Layers {
+				used[l.Archive.SHA256] = true
+			}
+		}
+	}
+	for _, l := range s.layers.All() {
+		for _, v := range l.Versions {
+			used[v.Archive.SHA256] = true
+		}
+	}
+	return used
 }

@@ -51,6 +51,11 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	if r.Service, err = New(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	r.root = r.iam.Root()
 	if _, err := r.iam.CreateRole(ctx, r.root, iam.NewRole{Name: "execution", Trust: trust(both)}); err != nil {
 		t.Fatal(err)
@@ -62,8 +67,10 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 }
 
 func newFunction() NewFunction {
-	return NewFunction{Name: "clean", Code: "glassine://test", Role: roleARN}
+	return NewFunction{Name: "clean", Code: Code{URI: "glassine://test"}, Role: roleARN}
 }
+
+func uri(code string) CodeChange { return CodeChange{Code: Code{URI: code}} }
 
 // trust is a trust policy for services, a JSON string or array.
 func trust(services string) string {

@@ -1,6 +1,6 @@
-// Package runner is the places where a function's code can run, behind one interface: a Go function in this process, and
-// a process elsewhere that is called over HTTP. Which version of which function, with whose credentials, and whether the
-// caller may, is package lambda's. AWS Lambda and queue workers come later behind the same interface.
+// Package runner is the places where a function's code can run, behind one interface: a Go function in this process, a
+// process elsewhere that is called over HTTP, and a function in AWS. Which version of which function, with whose credentials, and whether the
+// caller may, is package lambda's. Queue workers come later behind the same interface.
 package runner
 
 import (
@@ -25,8 +25,10 @@ type Invocation struct {
 	Version      string // "$LATEST" or a number
 	Region       string
 	Payload      []byte
-	Deadline     time.Time
-	Credentials  sigv4.Credentials // of the execution role, for this invocation
+	// ClientContext is JSON that the caller gives besides the event, or "".
+	ClientContext string
+	Deadline      time.Time
+	Credentials   sigv4.Credentials // of the execution role, for this invocation
 }
 
 // Runner runs a function. The error is a *FunctionError when the function itself failed (it returned an error or crashed),

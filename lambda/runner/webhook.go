@@ -69,6 +69,9 @@ func (h Webhook) Run(ctx context.Context, inv Invocation) ([]byte, error) {
 	req.Header.Set("Lambda-Runtime-Aws-Request-Id", inv.RequestID)
 	req.Header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.Deadline.UnixMilli(), 10))
 	req.Header.Set("Lambda-Runtime-Invoked-Function-Arn", inv.FunctionARN)
+	if inv.ClientContext != "" {
+		req.Header.Set("Lambda-Runtime-Client-Context", inv.ClientContext)
+	}
 	req.Header.Set(CredentialsHeader, base64.StdEncoding.EncodeToString(creds))
 	transport := h.Transport
 	if transport == nil {
