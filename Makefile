@@ -28,6 +28,8 @@ bench: build
 	@sh e2e/deps.sh bench
 	go run ./bench/strip
 	go run ./bench/hit
+	go run ./bench/s3
+	go run ./bench/objectlambda -gib
 
 # deps: the tools that the tests ask, from Debian's packages and npm.
 deps:

@@ -9,16 +9,17 @@ import (
 	"glassine/aws/wire"
 )
 
-// adminHandler serves the admin port: health, and what else is there to see. It changes nothing and shows no secret.
+// adminHandler serves the admin port: health, metrics, and what else is there to see. It changes nothing and shows no secret.
 func (s *System) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"status": "ok"}) // a failed write is the client's leaving
 	})
+	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("glassine\n\nHealth: /healthz\nThe web console is not built yet; use the AWS CLI: glassine env\n"))
+		_, _ = w.Write([]byte("glassine\n\nHealth: /healthz\nMetrics: /metrics\nThe web console is not built yet; use the AWS CLI: glassine env\n"))
 	})
 	return mux
 }

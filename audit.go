@@ -12,11 +12,12 @@ import (
 
 	"glassine/aws/wire"
 	"glassine/iam"
+	"glassine/objectlambda"
 	"glassine/telemetry"
 )
 
-// auditor writes the audit log: a record for each request on the AWS endpoint that asked for a control operation or was
-// denied something, on whichever hop. What a request asked is taken from IAM's own decisions, so nothing that is decided
+// auditor writes the audit log: a record for each request on the AWS endpoint that asked for a control operation, was
+// denied something, or was one on an Object Lambda access point, on whichever hop. What a request asked is taken from IAM's own decisions, so nothing that is decided
 // can be left out.
 type auditor struct {
 	log *telemetry.Audit
@@ -38,6 +39,9 @@ func (a *auditor) observe(ctx context.Context, c iam.Caller, ask iam.Ask, d iam.
 	decision := telemetry.Decision{Action: ask.Action, Resources: ask.Resources, Allowed: d.Allowed}
 	if !d.Allowed {
 		decision.By, decision.Policy, decision.Statement = d.By.String(), d.Policy, d.Sid
+		if d.Rule != "" {
+			decision.By = d.Rule
+		}
 		if d.Sid == "" && d.Statement >= 0 {
 			decision.Statement = strconv.Itoa(d.Statement)
 		}
@@ -71,6 +75,30 @@ func identify(r *telemetry.Record, c iam.Caller) {
 	}
 }
 
+// objectLambda is the observer of Object Lambda access points: it counts each request, and puts both principals of it, who
+// asked and who answered, into the request's record.
+func (s *System) objectLambda(ctx context.Context, e objectlambda.Event) {
+	s.metrics.ObjectLambda(telemetry.ObjectLambdaRequest{
+		AccessPoint: e.AccessPoint.Name, Operation: e.Operation, ByFunction: e.Function != "", Status: e.Status, Code: e.Code, OwnError: e.Own,
+		In: e.In, Out: e.Out, FunctionTime: e.FunctionTime, FirstByte: e.FirstByte, Total: e.Total,
+	})
+	r, ok := ctx.Value(auditedKey{}).(*audited)
+	if !ok {
+		return
+	}
+	by := e.Writer.ARN
+	if by == "" {
+		by = e.Role
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keep = true
+	r.record.ObjectLambda = &telemetry.ObjectLambdaEvent{
+		EventName: e.Operation, AccessPoint: e.AccessPoint.ARN(), Function: e.Function, AnsweredBy: by, ErrorCode: e.Code, BytesIn: e.In, BytesOut: e.Out,
+	}
+	identify(&r.record, e.Caller)
+}
+
 // dataAction reports whether an action moves objects or runs functions: what CloudTrail calls a data event.
 func dataAction(action string) bool {
 	service, name, _ := strings.Cut(action, ":")
@@ -79,6 +107,8 @@ func dataAction(action string) bool {
 		return true
 	case "lambda":
 		return name == "InvokeFunction"
+	case "logs":
+		return name == "PutLogEvents" || name == "GetLogEvents" || name == "FilterLogEvents"
 	case "sts":
 		return name == "GetCallerIdentity"
 	case "s3":

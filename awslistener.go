@@ -104,6 +104,9 @@ func (c *peekedConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// ReadFrom lets the kernel send a file by itself on a plaintext connection.
+func (c *peekedConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
 // CloseWrite lets net/http end a plaintext connection in order.
 func (c *peekedConn) CloseWrite() error {
 	if t, ok := c.Conn.(*net.TCPConn); ok {

@@ -30,6 +30,8 @@ const dataVersion = 1
 //	state.db               control-plane records
 //	audit.log              control operations and denials, one JSON line each
 //	objects/               the store
+//	functions/             functions' archives, and their files
+//	logs/                  events of log groups
 type dataDir struct {
 	path string
 	lock *os.File

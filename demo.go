@@ -122,18 +122,18 @@ func (s *System) demoFunctionARN() string {
 
 func (s *System) demoFunctions(ctx context.Context, c iam.Caller) error {
 	if _, err := s.Lambda.CreateFunction(ctx, c, lambda.NewFunction{
-		Name: demoImage, Code: "glassine://image", Role: s.roleARN(demoRole), Memory: 512, Timeout: time.Minute,
+		Name: demoImage, Code: lambda.Code{URI: "glassine://image"}, Role: s.roleARN(demoRole), Memory: 512, Timeout: time.Minute,
 		Description: "Serves pictures without metadata; showExif=true answers the EXIF as JSON",
 	}); made(err) != nil {
 		return err
 	}
 	if _, err := s.Lambda.CreateFunction(ctx, c, lambda.NewFunction{
-		Name: demoSigner, Region: "us-east-1", Code: "glassine://signer", Role: s.roleARN(demoEdgeRole), Timeout: 5 * time.Second,
+		Name: demoSigner, Region: "us-east-1", Code: lambda.Code{URI: "glassine://signer"}, Role: s.roleARN(demoEdgeRole), Timeout: 5 * time.Second,
 		Description: "Signs requests to the Object Lambda access point at origin-request",
 	}); made(err) != nil {
 		return err
 	}
-	_, err := s.Lambda.PublishVersion(ctx, c, s.signerARN())
+	_, _, err := s.Lambda.PublishVersion(ctx, c, s.signerARN(), lambda.Publish{})
 	return err
 }
 

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -26,6 +29,7 @@ import (
 	"glassine/iam"
 	"glassine/lambda"
 	"glassine/lambda/runner"
+	"glassine/logs"
 	"glassine/objectlambda"
 	"glassine/s3"
 	"glassine/state"
@@ -51,8 +55,15 @@ type Config struct {
 	Demo bool
 	// CacheBytes bounds the edge's cache in memory; 0 means 256 MiB.
 	CacheBytes int64
+	// Remotes and Directories are buckets whose objects are kept elsewhere. A bucket that was among them at an earlier start
+	// and is not now refuses its requests.
+	Remotes     []Remote
+	Directories []Directory
 	// AccessLog gets a JSON line for each viewer request; nil writes none.
 	AccessLog io.Writer
+	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
+	// glassine://mine: see Transport for how they reach AWS's names.
+	Functions map[string]runner.Func
 	// Log gets what an operator must know; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -78,6 +89,7 @@ type System struct {
 	IAM          *iam.Service
 	S3           *s3.Service
 	Lambda       *lambda.Service
+	Logs         *logs.Service
 	ObjectLambda *objectlambda.Service
 	Edge         *edge.Edge
 
@@ -89,6 +101,7 @@ type System struct {
 	ca        *certificateAuthority
 	local     *inProcess
 	audit     *auditor
+	metrics   *telemetry.Metrics
 	servers   []server
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
@@ -161,13 +174,18 @@ func (s *System) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, objects.Close)
+	stores, err := s.openStores(objects, awsNet.Addr())
+	s.closers = append(s.closers, stores.Close)
+	if err != nil {
+		return err
+	}
 
 	trail, err := telemetry.OpenAudit(filepath.Join(cfg.Data, "audit.log"), 0, 0)
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, trail.Close)
+	s.metrics = telemetry.NewMetrics(Version())
 	s.audit = &auditor{log: trail, now: cfg.Now, err: cfg.Log}
 	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log, Observe: s.audit.observe}); err != nil {
 		return err
@@ -175,15 +193,21 @@ func (s *System) open(ctx context.Context) error {
 	if err := s.ensureRoot(ctx); err != nil {
 		return err
 	}
-	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: objects, Encrypts: true, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: stores, Encrypts: true, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return err
+	}
+	if err := s.declareBuckets(ctx, stores); err != nil {
 		return err
 	}
 	s.local = &inProcess{next: edge.NewOriginTransport()}
 	s.closers = append(s.closers, s.local.wait)
-	if s.Lambda, err = lambda.New(ctx, lambda.Config{State: records, IAM: s.IAM, Region: cfg.Region, Builtins: s.builtins(), Now: cfg.Now, Log: cfg.Log}); err != nil {
+	if err := s.openFunctions(ctx, records); err != nil {
 		return err
 	}
-	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{State: records, IAM: s.IAM, S3: s.S3, Invoker: s.Lambda, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
+	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{
+		State: records, IAM: s.IAM, S3: s.S3, Invoker: s.Lambda, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
+		Observe: s.objectLambda, Now: cfg.Now, Log: cfg.Log,
+	}); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() error { s.ObjectLambda.Close(); return nil })
@@ -199,6 +223,21 @@ func (s *System) open(ctx context.Context) error {
 		return s.deployDemo(ctx, records)
 	}
 	return nil
+}
+
+// webhookTransport reaches handlers by URL: directly, whatever proxy the environment names, and following nothing.
+func webhookTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http says so
+	t.Proxy, t.DisableCompression = nil, true
+	return t
+}
+
+// Version is the version of this module, or "unreleased".
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == "glassine" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "unreleased"
 }
 
 func validAccount(id string) error {
@@ -231,7 +270,7 @@ func (s *System) ensureRoot(ctx context.Context) error {
 // builtins are the functions that are part of the program.
 func (s *System) builtins() map[string]runner.Func {
 	image := &transform.Function{Transport: s.local, Log: s.cfg.Log, Now: s.cfg.Now}
-	return map[string]runner.Func{
+	all := map[string]runner.Func{
 		"glassine://signer": edgeSigner(s.cfg.Now),
 		"glassine://image": func(ctx context.Context, inv runner.Invocation) ([]byte, error) {
 			return image.Handle(ctx, inv.Payload, transform.Credentials{
@@ -240,7 +279,13 @@ func (s *System) builtins() map[string]runner.Func {
 			})
 		},
 	}
+	maps.Copy(all, s.cfg.Functions)
+	return all
 }
+
+// Transport reaches AWS's names inside this process, and everything else as a client does. It is for functions of
+// Config.Functions: their requests are signed, verified and decided like all others.
+func (s *System) Transport() http.RoundTripper { return s.local }
 
 // listen opens the four listeners, so that a port in use is said before anything else is done.
 func (s *System) listen() (aws, viewer, viewerTLS, admin net.Listener, err error) {
@@ -316,6 +361,7 @@ func (s *System) awsHandler() http.Handler {
 	identity := &iamapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
+	functions, events := s.functionHandlers()
 	return s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
 		switch service {
 		case wire.ServiceS3:
@@ -328,6 +374,10 @@ func (s *System) awsHandler() http.Handler {
 			tokens.ServeHTTP(w, r)
 		case wire.ServiceCloudFront:
 			cloudfront.ServeHTTP(w, r)
+		case wire.ServiceLambda:
+			functions.ServeHTTP(w, r)
+		case wire.ServiceLogs:
+			events.ServeHTTP(w, r)
 		default:
 			wire.WriteUnsupported(w, r, service, s.cfg.Log)
 		}
@@ -370,7 +420,7 @@ func (s *System) Serve(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-// expire applies lifecycle rules now and then until ctx ends.
+// expire applies lifecycle rules and the retention of logs now and then until ctx ends.
 func (s *System) expire(ctx context.Context) {
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
@@ -381,6 +431,9 @@ func (s *System) expire(ctx context.Context) {
 		case <-tick.C:
 			if err := s.S3.Expire(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Log.Error("lifecycle rules not applied", "error", err.Error())
+			}
+			if err := s.Logs.Expire(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error("retention of logs not applied", "error", err.Error())
 			}
 		}
 	}

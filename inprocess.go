@@ -18,8 +18,8 @@ import (
 // other go on to next. The request arrives as over TLS from loopback: same request line, same headers, same signature,
 // verified and decided like any other. Only the transport is shortened.
 //
-// When the handler gives ReadFrom an io.ReaderAt, the answer's body is that reader, so that its user may read at positions;
-// for what the disk store gives, see docs/decisions.md. A request for one of AWS's names never leaves the process.
+// When the handler gives an answer's body as an io.ReaderAt (see wire.Send), the body is that reader, so that its user may
+// read at positions. A request for one of AWS's names never leaves the process.
 type inProcess struct {
 	handler http.Handler
 	next    http.RoundTripper
@@ -160,28 +160,36 @@ func (w *handedWriter) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// ReadFrom copies src into the answer. A src that can be read at positions is handed over as it is: ReadFrom then returns
-// when the answer's user closed it, with the length that was announced.
-func (w *handedWriter) ReadFrom(src io.Reader) (int64, error) {
-	_, positions := src.(io.ReaderAt)
+// TakeBody implements wire.BodyTaker: a body that can be read at positions, of an answer whose length was announced, is
+// handed over as it is. It returns when the answer's user closed it.
+func (w *handedWriter) TakeBody(body io.Reader) (n int64, taken bool, err error) {
+	_, positions := body.(io.ReaderAt)
 	length, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64)
-	started := false
+	if !positions || err != nil || w.head {
+		return 0, false, nil
+	}
 	w.once.Do(func() {
 		w.WriteHeader(http.StatusOK)
-		if positions && err == nil && !w.head {
-			w.source, started = src, true
-		}
+		w.source, taken = body, true
 		close(w.ready)
 	})
-	if !started {
-		return io.Copy(struct{ io.Writer }{w}, src)
+	if !taken {
+		return 0, false, nil
 	}
 	select {
 	case <-w.closed:
-		return length, nil
+		return length, true, nil
 	case <-w.ctx.Done():
-		return 0, context.Cause(w.ctx)
+		return 0, true, context.Cause(w.ctx)
 	}
+}
+
+// ReadFrom copies src into the answer, or hands it over as TakeBody does.
+func (w *handedWriter) ReadFrom(src io.Reader) (int64, error) {
+	if n, taken, err := w.TakeBody(src); taken {
+		return n, err
+	}
+	return io.Copy(struct{ io.Writer }{w}, src)
 }
 
 // finish ends the answer after the handler returned.

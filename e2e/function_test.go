@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"glassine/lambda"
 	"glassine/lambda/runner"
 	"glassine/transform"
 )
@@ -84,7 +85,7 @@ func eachFunction(t *testing.T, test func(t *testing.T, s *system)) {
 // useFunction makes a webhook the code of the demo's image function.
 func (s *system) useFunction(t *testing.T, url string) {
 	t.Helper()
-	if _, err := s.Lambda.UpdateFunctionCode(t.Context(), s.IAM.Root(), "glassine-image", url); err != nil {
+	if _, _, err := s.Lambda.UpdateFunctionCode(t.Context(), s.IAM.Root(), "glassine-image", lambda.CodeChange{Code: lambda.Code{URI: url}}); err != nil {
 		t.Fatal(err)
 	}
 }

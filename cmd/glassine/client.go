@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -87,11 +86,7 @@ func (c *rootKeyCmd) Run() error {
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	version := "unreleased"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		version = info.Main.Version
-	}
-	fmt.Println("glassine", version)
+	fmt.Println("glassine", glassine.Version())
 	return nil
 }
 

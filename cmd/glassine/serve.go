@@ -35,6 +35,7 @@ func defaultData() string {
 
 type serveFlags struct {
 	dataFlags
+	elsewhereFlags
 	HTTP      string `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
 	HTTPS     string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
 	Admin     string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
@@ -64,6 +65,13 @@ func (f *serveFlags) run(demo bool) error {
 	cfg := glassine.Config{
 		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+	var err error
+	if cfg.Remotes, err = f.remotes(os.Getenv); err != nil {
+		return err
+	}
+	if cfg.Directories, err = f.directories(); err != nil {
+		return err
 	}
 	switch f.AccessLog {
 	case "off":

@@ -7,6 +7,8 @@
 //   {"op":"upright","file":F}          the same after the orientation has been followed
 //   {"op":"about","file":F}            sharp's metadata, without buffers
 //   {"op":"cmyk","file":F,"out":F}     writes file as a CMYK JPEG, which has an Adobe segment
+//   {"op":"make","file":F,"out":F,"format":"webp","options":JSON}   writes file in another format with sharp's output options; of
+//                                      "frames": n, an animation of n frames; "alpha": true, with transparency; "icc": a profile's name
 //   {"op":"versions"}
 'use strict';
 const crypto = require('node:crypto');
@@ -38,6 +40,19 @@ const ops = {
   },
   async cmyk({ file, out }) {
     await sharp(file).toColourspace('cmyk').jpeg({ quality: 90 }).toFile(out);
+    return out;
+  },
+  async make({ file, out, format, options }) {
+    const { frames = 1, alpha, icc, ...output } = JSON.parse(options || '{}');
+    const one = async (i) => {
+      let image = sharp(file).modulate({ hue: 40 * i });
+      if (alpha) image = image.ensureAlpha(0.5);
+      return image.png().toBuffer();
+    };
+    let image = sharp(await one(0));
+    if (frames > 1) image = sharp(await Promise.all(Array.from({ length: frames }, (_, i) => one(i))), { join: { animated: true } });
+    if (icc) image = image.withIccProfile(icc);
+    await image.toFormat(format, output).toFile(out);
     return out;
   },
   async versions() {
