@@ -3,12 +3,16 @@ package glassine
 import (
 	"context"
 	"io"
+	"net"
 	"path/filepath"
+	"time"
 
 	"glassine/aws/lambdaapi"
 	"glassine/aws/logsapi"
+	"glassine/aws/sigv4"
 	"glassine/iam"
 	"glassine/lambda"
+	"glassine/lambda/sandbox"
 	"glassine/logs"
 	"glassine/s3"
 	"glassine/state"
@@ -22,8 +26,18 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 		return err
 	}
 	s.closers = append(s.closers, s.Logs.Close)
+	if s.sandboxes, err = sandbox.New(sandbox.Config{
+		Dir: filepath.Join(cfg.Data, "sandboxes"), CAFile: s.ca.file, Require: cfg.Isolation,
+		AWS:         func(c net.Conn) { s.endpoint.offer(c) },
+		Credentials: func(ctx context.Context, v sandbox.Version) (sigv4.Credentials, time.Time, error) { return s.Lambda.Credentials(ctx, v) },
+		Log:         func(v sandbox.Version, stream string, at time.Time, line []byte) { s.Lambda.WriteLog(v, stream, at, line) },
+		Now:         cfg.Now, Logger: cfg.Log,
+	}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.sandboxes.Close)
 	if s.Lambda, err = lambda.New(ctx, lambda.Config{
-		State: records, IAM: s.IAM, Region: cfg.Region, Dir: filepath.Join(cfg.Data, "functions"), Objects: codeObjects{s.S3}, Logs: s.Logs,
+		State: records, IAM: s.IAM, Region: cfg.Region, Dir: filepath.Join(cfg.Data, "functions"), Objects: codeObjects{s.S3}, Logs: s.Logs, Executor: s.sandboxes,
 		Builtins: s.builtins(), Now: cfg.Now, Log: cfg.Log,
 	}); err != nil {
 		return err
@@ -31,6 +45,10 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	s.closers = append(s.closers, s.Lambda.Close)
 	return nil
 }
+
+// Isolation is the level at which functions run in processes of their own, and why it is not a firmer one. See
+// confine.Levels.
+func (s *System) Isolation() (level string, why []string) { return s.sandboxes.Level() }
 
 // codeObjects is where functions' archives come from: objects that the caller may read.
 type codeObjects struct{ s3 *s3.Service }
@@ -48,3 +66,7 @@ func (o codeObjects) GetObject(ctx context.Context, c iam.Caller, bucket, key, v
 func (s *System) functionHandlers() (*lambdaapi.Handler, *logsapi.Handler) {
 	return lambdaapi.New(s.Lambda, s.IAM, s.cfg.Now, s.cfg.Log), &logsapi.Handler{Logs: s.Logs, IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 }
+
+// Main is called first by every program that runs functions: a function's process begins as this program's own file, run
+// anew. It returns true when this process was to be one and could not; it is to end then.
+func Main() bool { return sandbox.Main() }

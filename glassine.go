@@ -29,6 +29,7 @@ import (
 	"glassine/iam"
 	"glassine/lambda"
 	"glassine/lambda/runner"
+	"glassine/lambda/sandbox"
 	"glassine/logs"
 	"glassine/objectlambda"
 	"glassine/s3"
@@ -61,6 +62,9 @@ type Config struct {
 	Directories []Directory
 	// AccessLog gets a JSON line for each viewer request; nil writes none.
 	AccessLog io.Writer
+	// Isolation is the weakest level at which a function may run in a process of its own: "strict", or "" for what the machine
+	// gives. See System.Isolation.
+	Isolation string
 	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
 	// glassine://mine: see Transport for how they reach AWS's names.
 	Functions map[string]runner.Func
@@ -102,6 +106,8 @@ type System struct {
 	local     *inProcess
 	audit     *auditor
 	metrics   *telemetry.Metrics
+	sandboxes *sandbox.Host
+	endpoint  *awsListener
 	servers   []server
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
@@ -316,15 +322,15 @@ func port(l net.Listener) string {
 
 // serveOn makes the servers.
 func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
-	endpoint := newAWSListener(aws, s.ca.tlsConfig("http/1.1"))
+	s.endpoint = newAWSListener(aws, s.ca.tlsConfig("http/1.1"))
 	handler := s.awsHandler()
 	s.local.handler = handler
-	awsServer := newServer(endpoint.proxy(s.ours, handler), s.cfg.Log)
+	awsServer := newServer(s.endpoint.proxy(s.ours, handler), s.cfg.Log)
 	awsServer.ConnContext = wire.WithNames
 	tlsServer := newServer(s.Edge, s.cfg.Log)
 	tlsServer.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
 	s.servers = []server{
-		{name: "aws", listener: endpoint, http: awsServer},
+		{name: "aws", listener: s.endpoint, http: awsServer},
 		{name: "http", listener: viewer, http: newServer(s.Edge, s.cfg.Log)},
 		{name: "https", listener: viewerTLS, http: tlsServer, tls: true},
 		{name: "admin", listener: admin, http: newServer(s.adminHandler(), s.cfg.Log)},

@@ -80,7 +80,7 @@ func firstStep() error {
 		return fmt.Errorf("send sockets: %w", err)
 	}
 	for _, s := range sockets {
-		unix.Close(s)
+		_ = unix.Close(s) // sent
 	}
 	if err := awaitGo(); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -65,21 +64,28 @@ func keep(o order) error {
 	}
 	// The pipes are the program's alone now: they end when it does.
 	for _, fd := range []int{1, 2, LogFD} {
-		unix.Close(fd)
+		_ = unix.Close(fd) // or the pipe ends later
 	}
 	send(message{})
+	// This thread is closed in and cannot see what it has to end; and it stays, or the program gets its death signal.
+	ended := make(chan error)
+	go func() { ended <- watch(program.Pid) }()
+	return <-ended
+}
+
+// watch ends what is kept when the parent's end of the socket closes, or when the program has ended, and then this process.
+func watch(program int) error {
 	go func() {
 		_, _ = unix.Read(controlFD, make([]byte, 1)) // nothing comes but the end
 		endAll()
 		os.Exit(1)
 	}()
-	status, err := reap(program.Pid)
+	status, err := reap(program)
 	if err != nil {
 		return err
 	}
 	endAll()
 	send(message{Exited: true, Status: status})
-	runtime.KeepAlive(program)
 	os.Exit(0)
 	return nil
 }

@@ -65,7 +65,7 @@ func landlock(grants []grant, ports []uint16, network bool) error {
 	if errno != 0 {
 		return fmt.Errorf("landlock: create rules: %w", errno)
 	}
-	defer unix.Close(int(fd))
+	defer func() { _ = unix.Close(int(fd)) }() // the rules hold without it
 	for _, g := range grants {
 		if err := allowPath(fd, g, handled.fs); err != nil {
 			return err
@@ -117,7 +117,7 @@ func allowPath(rules uintptr, g grant, handled uint64) error {
 	if err != nil {
 		return fmt.Errorf("landlock: %w", &os.PathError{Op: "open", Path: g.path, Err: err})
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // only looked at
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
 		return fmt.Errorf("landlock: look at %s: %w", g.path, err)

@@ -1,6 +1,8 @@
 package confine
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -14,6 +16,10 @@ func TestMain(m *testing.M) {
 	}
 	if level := os.Getenv("CONFINE_TEST_LEVEL"); level != "" {
 		serverOfATest(level, os.Getenv("CONFINE_TEST_MARKER"))
+	}
+	if os.Getenv("CONFINE_TEST_PROBE") != "" {
+		fmt.Println(NewSpawner().Probe(context.Background()))
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

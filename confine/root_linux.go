@@ -160,7 +160,7 @@ func cloneTrees(binds []Bind) ([]tree, error) {
 }
 
 func (t tree) attach(root string) error {
-	defer unix.Close(t.fd)
+	defer func() { _ = unix.Close(t.fd) }() // the mount stays
 	where := filepath.Join(root, t.to)
 	if _, err := os.Lstat(where); err != nil { // it may be there already, when it lies in another tree
 		if err := makeMountPoint(where, t.dir); err != nil {
@@ -227,7 +227,7 @@ func loopbackUp() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // only asked
 	lo, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"glassine/lambda"
+	"glassine"
 	"glassine/lambda/runner"
 	"glassine/transform"
 )
@@ -24,6 +25,9 @@ import (
 const functionEndpoint, functionCA = "GLASSINE_E2E_ENDPOINT", "GLASSINE_E2E_CA"
 
 func TestMain(m *testing.M) {
+	if glassine.Main() {
+		return
+	}
 	if endpoint := os.Getenv(functionEndpoint); endpoint != "" {
 		fmt.Fprintln(os.Stderr, serveFunction(endpoint, os.Getenv(functionCA)))
 		os.Exit(1)

@@ -165,6 +165,7 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, c iam.Caller, name str
 		return Function{}, Version{}, err
 	}
 	s.retire(f.ARN, old)
+	s.warm(f, f.Latest)
 	s.sweepLater()
 	return f, made, nil
 }

@@ -70,6 +70,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, c iam.Caller,
 		return Function{}, err
 	}
 	s.retire(f.ARN, old)
+	s.warm(f, f.Latest)
 	s.sweepLater()
 	return f, nil
 }

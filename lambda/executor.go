@@ -24,6 +24,8 @@ const minimumLife = 15 * time.Minute
 // Executor runs versions whose code is a zip archive: see sandbox.Host.
 type Executor interface {
 	Invoke(ctx context.Context, v sandbox.Version, inv sandbox.Invocation) (sandbox.Result, error)
+	// Warm starts a process of a version and waits until it asks for its first event.
+	Warm(ctx context.Context, v sandbox.Version) error
 	// Retire ends the processes of a version that is not to run any more.
 	Retire(key string)
 }
@@ -214,6 +216,30 @@ func processKey(function string, v Version, edge bool) string {
 		h.Write([]byte("edge"))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// warm starts a process of a version in the background: its first caller finds one, and a mistake in its beginning stands in
+// its log before anybody calls.
+func (s *Service) warm(f Function, v Version) {
+	if s.cfg.Executor == nil || s.archives == nil || v.Code != codeZip {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.work.Go(func() {
+		x := execution{s: s, function: f, version: v, ref: ref{region: f.Region, name: f.Name}}
+		process, release, err := x.process(s.ctx)
+		if err == nil {
+			defer release()
+			err = s.cfg.Executor.Warm(s.ctx, process)
+		}
+		if err != nil && s.ctx.Err() == nil {
+			s.cfg.Log.LogAttrs(s.ctx, slog.LevelWarn, "function did not start", slog.String("function", f.ARN), slog.String("version", v.Number), slog.String("error", err.Error()))
+		}
+	})
 }
 
 // retire ends the processes of a version that was deleted or changed.

@@ -31,6 +31,8 @@ func (p *processes) Invoke(ctx context.Context, v sandbox.Version, inv sandbox.I
 	return p.run(ctx, v, inv)
 }
 
+func (p *processes) Warm(context.Context, sandbox.Version) error { return nil }
+
 func (p *processes) Retire(key string) { p.retired = append(p.retired, key) }
 
 // lines is Logs in memory: what was written, by region, group and stream.

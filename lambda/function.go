@@ -92,12 +92,16 @@ func (s *Service) CreateFunction(ctx context.Context, c iam.Caller, n NewFunctio
 	if n.Publish {
 		f.publish("")
 	}
-	return s.functions.Update(ctx, r.key(), func(_ Function, exists bool) (Function, error) {
+	f, err = s.functions.Update(ctx, r.key(), func(_ Function, exists bool) (Function, error) {
 		if exists {
 			return Function{}, alreadyThere(n.Name)
 		}
 		return f, nil
 	})
+	if err == nil {
+		s.warm(f, f.Latest)
+	}
+	return f, err
 }
 
 func alreadyThere(name string) error {
@@ -221,8 +225,8 @@ func (s *Service) DeleteFunction(ctx context.Context, c iam.Caller, name string)
 		return err
 	}
 	var gone []Version
-	switch {
-	case r.qualifier == "":
+	switch r.qualifier {
+	case "":
 		err = s.functions.Delete(ctx, r.key(), func(f Function, exists bool) error {
 			if !exists {
 				return notFound(resource)
@@ -230,7 +234,7 @@ func (s *Service) DeleteFunction(ctx context.Context, c iam.Caller, name string)
 			gone = append([]Version{f.Latest}, f.Versions...)
 			return s.checkUnused(f.ARN, f.Versions)
 		})
-	case r.qualifier == Latest:
+	case Latest:
 		return invalid("$LATEST version cannot be deleted without deleting the function.")
 	default:
 		_, err = s.update(ctx, r, func(f *Function) error {

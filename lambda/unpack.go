@@ -62,7 +62,7 @@ func extract(ctx context.Context, z *zip.Reader, dir string) error {
 	if err != nil {
 		return fmt.Errorf("unpack code: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // nothing was written to it itself
 	links := map[string]bool{}
 	for _, f := range z.File {
 		if err := ctx.Err(); err != nil {

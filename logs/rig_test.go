@@ -33,8 +33,10 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	r := &rig{t: t, now: time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)}
 	records := &state.Memory{}
 	var err error
-	if r.iam, err = iam.New(context.Background(), iam.Config{State: records, Account: account, Key: [32]byte{1}, Now: func() time.Time { return r.now },
-		Observe: func(context.Context, iam.Caller, iam.Ask, iam.Decision) { r.decided++ }}); err != nil {
+	if r.iam, err = iam.New(context.Background(), iam.Config{
+		State: records, Account: account, Key: [32]byte{1}, Now: func() time.Time { return r.now },
+		Observe: func(context.Context, iam.Caller, iam.Ask, iam.Decision) { r.decided++ },
+	}); err != nil {
 		t.Fatal(err)
 	}
 	r.root = r.iam.Root()

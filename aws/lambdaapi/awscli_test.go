@@ -26,8 +26,10 @@ type configuration struct {
 // create makes the function fn of an archive whose index.js is code.
 func (r *rig) create(code string, more ...string) (c configuration) {
 	r.t.Helper()
-	r.run(&c, append([]string{"create-function", "--function-name", "fn", "--runtime", "nodejs20.x", "--handler", "index.handler", "--role", role,
-		"--zip-file", r.archive("index.js", code)}, more...)...)
+	r.run(&c, append([]string{
+		"create-function", "--function-name", "fn", "--runtime", "nodejs20.x", "--handler", "index.handler", "--role", role,
+		"--zip-file", r.archive("index.js", code),
+	}, more...)...)
 	return c
 }
 

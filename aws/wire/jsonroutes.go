@@ -178,13 +178,13 @@ func setField(f reflect.Value, values []string) error {
 	case reflect.Int:
 		n, err := strconv.ParseInt(values[0], 10, 32) // AWS's integers have 32 bits
 		if err != nil {
-			return fmt.Errorf("Member must be a number") //nolint:staticcheck // part of AWS's sentence
+			return fmt.Errorf("Member must be a number")
 		}
 		f.SetInt(n)
 	case reflect.Bool:
 		b, err := strconv.ParseBool(values[0])
 		if err != nil {
-			return fmt.Errorf("Member must be true or false") //nolint:staticcheck // part of AWS's sentence
+			return fmt.Errorf("Member must be true or false")
 		}
 		f.SetBool(b)
 	case reflect.Slice:

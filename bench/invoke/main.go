@@ -4,15 +4,17 @@
 //
 //	go run ./bench/invoke [-cold 20] [-warm 5000]
 //
-// Beside each row stands what the same interpreter takes to start and end with an empty program, outside any sandbox, in
-// the same run: the floor of a cold start on this machine at this load.
+// Beside them stand two floors of this machine at its load, from the same run: what the same interpreter takes to start and
+// end with an empty program, and what a message to a process of its kind and back takes over a pipe, outside any sandbox.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,11 +57,11 @@ func run(cold, warm int) error {
 	if err != nil {
 		return err
 	}
-	defer host.Close()
+	defer func() { _ = host.Close() }() // always nil
 	level, why := host.Level()
 	load, _ := os.ReadFile("/proc/loadavg") // absent elsewhere than on Linux
 	fmt.Printf("level %s %s\n%s, %d CPUs, load %s\n", level, strings.Join(why, "; "), runtime.Version(), runtime.NumCPU(), strings.TrimSpace(string(load)))
-	fmt.Printf("%-8s %22s %22s %22s %22s %26s\n", "", "bare start p50/p99", "cold p50/p99", "of it to init p50/p99", "warm p50/p99", "1000 at 8: lost, p50/p99")
+	fmt.Printf("%-8s %22s %22s %22s %22s %22s %26s\n", "", "bare start p50/p99", "cold p50/p99", "of it to init p50/p99", "bare echo p50/p99", "warm p50/p99", "1000 at 8: lost, p50/p99")
 	functions, err := writeFunctions(dir)
 	if err != nil {
 		return err
@@ -76,6 +78,7 @@ type function struct {
 	name    string
 	version sandbox.Version
 	bare    []string // an empty program of the same kind
+	echo    []string // one that gives its input back
 }
 
 func writeFunctions(dir string) ([]function, error) {
@@ -91,11 +94,11 @@ func writeFunctions(dir string) ([]function, error) {
 	for _, f := range []struct {
 		name, runtime, handler, file string
 		content                      []byte
-		bare                         []string
+		bare, echo                   []string
 	}{
-		{"go", "provided.al2023", "main", "bootstrap", program, []string{"/bin/true"}},
-		{"node", "nodejs20.x", "index.handler", "index.js", []byte("exports.handler = async (event) => event\n"), []string{"node", "-e", "0"}},
-		{"python", "python3.9", "index.handler", "index.py", []byte("def handler(event, context):\n    return event\n"), []string{"/usr/bin/python3", "-S", "-c", ""}},
+		{"go", "provided.al2023", "main", "bootstrap", program, []string{"/bin/true"}, []string{"cat"}},
+		{"node", "nodejs20.x", "index.handler", "index.js", []byte("exports.handler = async (event) => event\n"), []string{"node", "-e", "0"}, []string{"node", "-e", "process.stdin.on('data', (b) => process.stdout.write(b))"}},
+		{"python", "python3.9", "index.handler", "index.py", []byte("def handler(event, context):\n    return event\n"), []string{"/usr/bin/python3", "-S", "-c", ""}, []string{"/usr/bin/python3", "-S", "-c", "import os\nwhile b := os.read(0, 4096): os.write(1, b)"}},
 	} {
 		code := filepath.Join(dir, f.name)
 		if err := os.Mkdir(code, 0o755); err != nil {
@@ -107,7 +110,7 @@ func writeFunctions(dir string) ([]function, error) {
 		out = append(out, function{f.name, sandbox.Version{
 			Key: f.name, FunctionName: f.name, FunctionARN: "arn:aws:lambda:us-east-1:123456789012:function:" + f.name, Version: "1",
 			Region: "us-east-1", Account: "123456789012", Runtime: f.runtime, Handler: f.handler, CodeDir: code, MemoryMB: 512, Timeout: time.Minute,
-		}, f.bare})
+		}, f.bare, f.echo})
 	}
 	return out, nil
 }
@@ -127,6 +130,10 @@ func (f function) measure(host *sandbox.Host, cold, warm int) error {
 		}
 		first, init = append(first, took), append(init, result.InitDuration)
 	}
+	floor, err := f.pingPong(warm)
+	if err != nil {
+		return err
+	}
 	for i := range warm {
 		took, _, err := f.invoke(host, strconv.Itoa(i))
 		if err != nil {
@@ -135,8 +142,39 @@ func (f function) measure(host *sandbox.Host, cold, warm int) error {
 		again = append(again, took)
 	}
 	lost, crowd := f.crowd(host, 1000, 8)
-	fmt.Printf("%-8s %22s %22s %22s %22s %8d %17s\n", f.name, percentiles(bare), percentiles(first), percentiles(init), percentiles(again), lost, percentiles(crowd))
+	fmt.Printf("%-8s %22s %22s %22s %22s %22s %8d %17s\n", f.name, percentiles(bare), percentiles(first), percentiles(init), percentiles(floor), percentiles(again), lost, percentiles(crowd))
 	return nil
+}
+
+// pingPong sends n messages to the echo program and waits for each to come back.
+func (f function) pingPong(n int) (took []time.Duration, err error) {
+	cmd := exec.Command(f.echo[0], f.echo[1:]...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	message := []byte("message\n")
+	for i := range n + 1 {
+		begin := time.Now()
+		if _, err = in.Write(message); err != nil {
+			break
+		}
+		if _, err = io.ReadFull(out, message); err != nil {
+			break
+		}
+		if i > 0 { // the first waits for the start
+			took = append(took, time.Since(begin))
+		}
+	}
+	in.Close()
+	return took, errors.Join(err, cmd.Wait())
 }
 
 // invoke sends an event and checks that it comes back.

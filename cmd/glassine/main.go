@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"glassine"
 )
 
 // cli is the command line. Every flag can also stand in the environment as GLASSINE_ and its name.
@@ -22,6 +24,9 @@ type cli struct {
 }
 
 func main() {
+	if glassine.Main() {
+		return
+	}
 	os.Exit(run(os.Args[1:]))
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"glassine"
@@ -40,6 +41,7 @@ type serveFlags struct {
 	HTTPS     string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
 	Admin     string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
 	AccessLog string `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
+	Isolation string `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
 	Verbose   bool   `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
 }
 
@@ -63,7 +65,7 @@ func (f *serveFlags) run(demo bool) error {
 		level = slog.LevelDebug
 	}
 	cfg := glassine.Config{
-		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo,
+		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo, Isolation: f.Isolation,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	var err error
@@ -110,6 +112,8 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 	fmt.Printf("Console port:  http://%s   (health: /healthz; the web console is not built yet)\n", at.Admin)
 	fmt.Printf("AWS endpoint:  https://%s and http://%s, account %s\n", at.AWS, at.AWS, f.Account)
 	fmt.Printf("Certificate:   %s   (clients that should trust it; curl: --cacert)\n", s.CAFile())
+	level, why := s.Isolation()
+	fmt.Printf("Functions:     isolated at level %s%s\n", level, because(why))
 	if s.NewRoot != nil {
 		fmt.Printf("Root key:      %s %s   (made now and shown once)\n", s.NewRoot.AccessKeyID, s.NewRoot.SecretAccessKey)
 	}
@@ -118,6 +122,14 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 		fmt.Printf("Demo bucket:   s3://%s\n", glassine.DemoBucket(f.Account))
 	}
 	fmt.Println("Ready.")
+}
+
+// because says why isolation is no firmer.
+func because(why []string) string {
+	if len(why) == 0 {
+		return ""
+	}
+	return "   (" + strings.Join(why, "; ") + ")"
 }
 
 // envCommand is the glassine env that fits this server.

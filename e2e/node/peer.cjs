@@ -8,7 +8,7 @@
 //   {"op":"about","file":F}            sharp's metadata, without buffers
 //   {"op":"cmyk","file":F,"out":F}     writes file as a CMYK JPEG, which has an Adobe segment
 //   {"op":"make","file":F,"out":F,"format":"webp","options":JSON}   writes file in another format with sharp's output options; of
-//                                      "frames": n, an animation of n frames; "alpha": true, with transparency; "icc": a profile's name
+//                                      "frames": n, an animation of n frames; "alpha": true, with transparency; "gray": true, black and white; "icc": a profile's name
 //   {"op":"versions"}
 'use strict';
 const crypto = require('node:crypto');
@@ -43,7 +43,7 @@ const ops = {
     return out;
   },
   async make({ file, out, format, options }) {
-    const { frames = 1, alpha, icc, ...output } = JSON.parse(options || '{}');
+    const { frames = 1, alpha, gray, icc, ...output } = JSON.parse(options || '{}');
     const one = async (i) => {
       let image = sharp(file).modulate({ hue: 40 * i });
       if (alpha) image = image.ensureAlpha(0.5);
@@ -51,6 +51,7 @@ const ops = {
     };
     let image = sharp(await one(0));
     if (frames > 1) image = sharp(await Promise.all(Array.from({ length: frames }, (_, i) => one(i))), { join: { animated: true } });
+    if (gray) image = image.threshold(128).toColourspace('b-w');
     if (icc) image = image.withIccProfile(icc);
     await image.toFormat(format, output).toFile(out);
     return out;

@@ -26,6 +26,7 @@ async function bodies() {
     const got = await send(new GetObjectCommand({ Bucket, Key })); // the SDK asks for the checksum and compares it
     assert.equal(await got.Body.transformToString(), Key);
     assert.equal(got.Metadata.album, 'summer');
+    assert.equal(await (await send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=1-2' }))).Body.transformToString(), Buffer.from(Key).subarray(1, 3).toString());
     assert.ok(got.ChecksumCRC32, 'a checksum by default');
   }
   const keys = [];
@@ -50,17 +51,17 @@ async function bodies() {
 }
 
 async function uploads() {
-  const body = crypto.randomBytes(12 << 20);
-  const done = await new Upload({ client, params: { Bucket, Key: 'large', Body: Readable.from(chunks(body)), ContentType: 'image/x' }, partSize: 5 << 20, queueSize: 3 }).done();
+  const body = crypto.randomBytes(64 << 20);
+  const done = await new Upload({ client, params: { Bucket, Key: 'large', Body: Readable.from(chunks(body)), ContentType: 'image/x' }, partSize: 24 << 20, queueSize: 3 }).done();
   assert.match(done.ETag, /-3"$/);
   const got = await send(new GetObjectCommand({ Bucket, Key: 'large' }));
   assert.equal(Buffer.compare(Buffer.from(await got.Body.transformToByteArray()), body), 0);
   assert.equal(got.ContentType, 'image/x');
   const part = await send(new GetObjectCommand({ Bucket, Key: 'large', PartNumber: 3 }));
   assert.equal(part.PartsCount, 3);
-  assert.equal((await part.Body.transformToByteArray()).length, 2 << 20);
+  assert.equal((await part.Body.transformToByteArray()).length, 16 << 20);
   const attributes = await send(new GetObjectAttributesCommand({ Bucket, Key: 'large', ObjectAttributes: ['Checksum', 'ObjectParts', 'ObjectSize'] }));
-  assert.equal(attributes.ObjectSize, 12 << 20);
+  assert.equal(attributes.ObjectSize, 64 << 20);
   assert.equal(attributes.ObjectParts.TotalPartsCount, 3);
   const copied = await send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/large`, Tagging: 'a=b', TaggingDirective: 'REPLACE' }));
   assert.equal(copied.CopyObjectResult.ETag, done.ETag);
@@ -99,6 +100,8 @@ async function presigned() {
   const get = await getSignedUrl(client, new GetObjectCommand({ Bucket, Key: 'signed' }), { expiresIn: 60 });
   resp = await fetch(get);
   assert.equal(await resp.text(), 'xyz');
+  for (const Key of odd.filter(k => !k.includes('./'))) assert.equal( // fetch drops dot segments (WHATWG URL)
+    await (await fetch(await getSignedUrl(client, new GetObjectCommand({ Bucket, Key }), { expiresIn: 60 }))).text(), Key);
   assert.equal(resp.headers.get('x-amz-meta-album'), 'summer');
 
   const { url, fields } = await createPresignedPost(client, { Bucket, Key: 'form/${filename}', Conditions: [['content-length-range', 1, 10]], Expires: 60 });

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -14,6 +15,9 @@ import (
 // on a connection that never changes: watching that connection and its deadlines, as net/http must, costs more than the
 // invocation.
 type apiServer struct{ handler http.Handler }
+
+// maxHead is the most bytes of a request's head, as net/http's server has it.
+const maxHead = 1 << 20
 
 // serve answers the connections of l until it is closed. A connection ends with its process.
 func (s *apiServer) serve(l net.Listener) {
@@ -28,12 +32,15 @@ func (s *apiServer) serve(l net.Listener) {
 
 func (s *apiServer) serveConn(c net.Conn) {
 	defer c.Close()
-	in, out := bufio.NewReaderSize(c, 16<<10), bufio.NewWriterSize(c, 16<<10)
+	limit := &io.LimitedReader{R: c}
+	in, out := bufio.NewReaderSize(limit, 64<<10), bufio.NewWriterSize(c, 16<<10) // trailers must fit into the first
 	for {
+		limit.N = maxHead
 		r, err := http.ReadRequest(in)
 		if err != nil {
 			return
 		}
+		limit.N = MaxStream + maxHead
 		if r.Header.Get("Expect") == "100-continue" {
 			_, _ = io.WriteString(out, "HTTP/1.1 100 Continue\r\n\r\n")
 			_ = out.Flush() // the error comes again
@@ -94,7 +101,11 @@ func (w *apiAnswer) finish() error {
 	b = append(strconv.AppendInt(b, int64(w.status), 10), ' ')
 	b = append(append(b, http.StatusText(w.status)...), "\r\n"...)
 	for name, values := range w.header {
-		b = append(append(append(append(b, name...), ": "...), values[0]...), "\r\n"...)
+		value := values[0]
+		if strings.ContainsAny(value, "\r\n") { // a client's trace id or context could hold them
+			value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
+		}
+		b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 	}
 	b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(w.body)), 10), "\r\n\r\n"...)
 	if _, err := w.out.Write(b); err != nil {

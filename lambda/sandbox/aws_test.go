@@ -118,6 +118,7 @@ func awsCases(r *rig) map[string]Version {
 }
 
 func TestAWSNamesLeadToUs(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	r := strict(t, func(c *Config) { c.AWS, c.CAFile = e.serve, e.caFile })
 	for name, v := range awsCases(r) {

@@ -58,7 +58,9 @@ func (h *Host) environment(v Version, r interpreter, stream string) map[string]s
 	for _, name := range []string{"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
 		env[name] = bundlePath
 	}
-	env["NODE_EXTRA_CA_CERTS"] = caPath // Node has the public roots built in
+	if h.cfg.CAFile != "" {
+		env["NODE_EXTRA_CA_CERTS"] = caPath // Node has the public roots built in
+	}
 	return env
 }
 
@@ -67,8 +69,12 @@ func command(v Version, r interpreter, paths layout) []string {
 	var args []string
 	switch {
 	case r.family == "node":
-		// V8 sizes its heap by the machine, not by the function's memory.
-		args = []string{paths.interpreter, "--max-old-space-size=" + strconv.Itoa(max(v.MemoryMB*9/10, 64)), path.Join(paths.runtime, "index.mjs")}
+		args = []string{paths.interpreter}
+		// V8 sizes its heap by the machine, not by the function's memory. An argument would win over the function's own wish.
+		if !strings.Contains(v.Environment["NODE_OPTIONS"], "max-old-space-size") {
+			args = append(args, "--max-old-space-size="+strconv.Itoa(max(v.MemoryMB*9/10, 64)))
+		}
+		args = append(args, path.Join(paths.runtime, "index.mjs"))
 	case r.family == "python":
 		args = []string{paths.interpreter, "-S", "-s", "-u", path.Join(paths.runtime, "bootstrap.py")}
 	case r.goX:

@@ -48,6 +48,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestLayers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	first := r.version("", "", "nodejs/node_modules/dep/index.js", "module.exports = 'first'", "bin/tool", "#!/bin/sh\necho tool of first", "python/dep.py", "value = 'first'")
 	second := r.version("", "", "nodejs/node_modules/dep/index.js", "module.exports = 'second'", "wrapper", "#!/bin/sh\nexport WRAPPED=1\nexec \"$@\"\n")
@@ -72,6 +73,7 @@ func TestLayers(t *testing.T) {
 }
 
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	v := node(r, `let n = 0; exports.handler = async () => ++n`)
 	if err := r.Warm(t.Context(), v); err != nil {
@@ -123,6 +125,7 @@ func TestCredentialsAreRenewed(t *testing.T) {
 }
 
 func TestCallerWhoLeavesEndsTheProcess(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	v := node(r, `let n = 0; exports.handler = async (e) => { n++; if (e.wait) await new Promise((r) => setTimeout(r, 60000)); return n }`)
 	r.want(r.invoke(v, `{}`), `1`)
@@ -160,6 +163,7 @@ func TestConcurrentInvocationsAreAllRun(t *testing.T) {
 
 // The isolation tests once more as a user without any privilege.
 func TestStrictHoldsForAPlainUser(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("this is a plain user; all other tests are this one")
 	}

@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"glassine/aws/sigv4"
 )
@@ -91,10 +92,10 @@ func TestFunctionSeesNoOtherProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer leak.Close()
-	if err := syscall.Dup2(int(leak.Fd()), 231); err != nil {
+	if err := unix.Dup2(int(leak.Fd()), 231); err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Close(231)
+	defer unix.Close(231)
 	r := strict(t, func(c *Config) {
 		c.Credentials = func(_ context.Context, v Version) (sigv4.Credentials, time.Time, error) {
 			return sigv4.Credentials{AccessKeyID: "ASIA" + v.Key, SecretAccessKey: "secret-" + v.Key, SessionToken: "token-" + v.Key}, time.Now().Add(time.Hour), nil
@@ -105,7 +106,7 @@ func TestFunctionSeesNoOtherProcesses(t *testing.T) {
 	if got, want := r.eval(v, "[os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY'], os.environ['AWS_SESSION_TOKEN']]"), fmt.Sprintf(`["ASIA%[1]s", "secret-%[1]s", "token-%[1]s"]`, v.Key); got != want {
 		t.Errorf("own credentials = %s, want %s", got, want)
 	}
-	if got := r.eval(v, "[open('/proc/%s/environ' % p).read() for p in os.listdir('/proc') if p.isdigit()]"); strings.Contains(got, other.Key) || strings.Contains(got, "of-the-server") || !strings.Contains(got, "secret-"+v.Key) {
+	if got := r.eval(v, "[open('/proc/%s/environ' % p).read() for p in os.listdir('/proc') if p.isdigit()]"); strings.Contains(got, "secret-"+other.Key) || strings.Contains(got, "of-the-server") || !strings.Contains(got, "secret-"+v.Key) {
 		t.Errorf("environments of all processes = %s", got)
 	}
 	if got := r.eval(v, "sorted(int(p) for p in os.listdir('/proc') if p.isdigit())"); got != "[1]" {
@@ -120,6 +121,7 @@ func TestFunctionSeesNoOtherProcesses(t *testing.T) {
 }
 
 func TestFunctionHasNoWayOut(t *testing.T) {
+	t.Parallel()
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the host's") }))
 	defer host.Close()
 	if resp, err := http.Get(host.URL); err != nil || resp.Body.Close() != nil {
@@ -155,6 +157,7 @@ func TestFunctionHasNoWayOut(t *testing.T) {
 }
 
 func TestForkBombIsContained(t *testing.T) {
+	t.Parallel()
 	r := strict(t, nil)
 	v := python(r, probe+`
 def bomb():
@@ -181,6 +184,7 @@ def bomb():
 }
 
 func TestMemoryHogIsEnded(t *testing.T) {
+	t.Parallel()
 	r := strict(t, nil)
 	for _, v := range []Version{
 		python(r, "def handler(e, c):\n    hog = []\n    while True:\n        hog.append(bytearray(8 << 20))"),
@@ -196,10 +200,11 @@ func TestMemoryHogIsEnded(t *testing.T) {
 }
 
 func TestGrandchildEndsWithItsFunction(t *testing.T) {
+	t.Parallel()
 	r := strict(t, nil)
 	marker := fmt.Sprintf("31%d", time.Now().UnixNano()%1e9)
 	v := python(r, probe+fmt.Sprintf("\ndef leave():\n    subprocess.Popen(['setsid', 'sleep', %q])\n    time.sleep(60)", marker))
-	v.Timeout = 1500 * time.Millisecond
+	v.Timeout = 800 * time.Millisecond
 	r.wantFailure(r.invoke(v, `"leave()"`), "Sandbox.Timedout", "")
 	waitFor(t, func() bool { return !running(marker) })
 	// And while it runs it is seen, so that its absence says something.
@@ -234,6 +239,7 @@ func waitFor(t *testing.T, done func() bool) {
 }
 
 func TestFullTmpIsAnError(t *testing.T) {
+	t.Parallel()
 	r := strict(t, nil)
 	v := python(r, probe+`
 def fill():
@@ -253,6 +259,15 @@ def fill():
 	// Files in /tmp are no memory of the function's: it goes on.
 	if got := r.eval(v, "os.path.getsize('/tmp/fill') >> 20"); got != "64" {
 		t.Errorf("afterwards = %s", got)
+	}
+}
+
+func TestUnknownLevelIsRefused(t *testing.T) {
+	for _, c := range []Config{{Require: "Strict"}, {Level: "none"}} {
+		c.Dir = t.TempDir()
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "is no level of isolation") {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ func weak(t *testing.T, level string, change func(*Config)) *rig {
 }
 
 func TestAWSNamesLeadToUsBelowStrict(t *testing.T) {
+	t.Parallel()
 	for _, level := range []string{"restricted", "process"} {
 		e := newEndpoint(t)
 		r := weak(t, level, func(c *Config) { c.AWS, c.CAFile = e.serve, e.caFile })
@@ -90,11 +91,12 @@ func TestRestrictedHoldsFilesAndNetwork(t *testing.T) {
 }
 
 func TestWeakLevelsEndWhatTheyStarted(t *testing.T) {
+	t.Parallel()
 	for _, level := range []string{"restricted", "process"} {
 		r := weak(t, level, nil)
 		marker := fmt.Sprintf("32%d", time.Now().UnixNano()%1e9)
 		v := python(r, probe+fmt.Sprintf("\ndef leave():\n    subprocess.Popen(['setsid', 'sh', '-c', 'setsid sleep %s & setsid sleep %s'])\n    time.sleep(60)", marker, marker))
-		v.Timeout = 2 * time.Second
+		v.Timeout = 800 * time.Millisecond
 		r.wantFailure(r.invoke(v, `"leave()"`), "Sandbox.Timedout", "")
 		waitFor(t, func() bool { return !running(marker) })
 		v = python(r, probe)

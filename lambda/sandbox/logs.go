@@ -208,12 +208,12 @@ func levelRank(level string) int {
 }
 
 // begin writes the line before an invocation's own.
-func (l *logger) begin(c *call, v Version) {
+func (l *logger) begin(at time.Time, c *call, v Version) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drain() // what came before is not the invocation's
 	l.tailing, l.tail = c.WantLogTail, nil
-	l.write(c.begun, systemEvent{
+	l.write(at, systemEvent{
 		text: "START RequestId: " + c.RequestID + " Version: " + v.Version, level: "INFO", kind: "platform.start",
 		record: struct {
 			RequestID string `json:"requestId"`

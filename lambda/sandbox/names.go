@@ -67,7 +67,7 @@ func answerName(query []byte) []byte {
 	}
 	answer := make([]byte, dnsHeader, 512)
 	copy(answer, query[:2])
-	head := uint16(responseBit | available | flags&(opcodeMask|recursion))
+	head := responseBit | available | flags&(opcodeMask|recursion)
 	name, rest, ok := questionName(query[dnsHeader:])
 	if flags&opcodeMask != 0 || binary.BigEndian.Uint16(query[4:]) != 1 || !ok || len(rest) < 4 {
 		binary.BigEndian.PutUint16(answer[2:], head|notServed)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestNodeHandlersAnswer(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	for _, c := range []struct {
 		name, handler string
@@ -25,11 +26,13 @@ func TestNodeHandlersAnswer(t *testing.T) {
 		{"a callback", "index.handler", []string{"index.js", `exports.handler = (e, c, cb) => setTimeout(() => cb(null, e), 5)`}, `{"a":1}`},
 		{
 			"a callback that waits for an empty event loop", "index.handler",
-			[]string{"index.js", `let n = 0; exports.handler = (e, c, cb) => { const o = {toJSON: () => n}; cb(null, o); setTimeout(() => { n = 7 }, 30) }`}, `7`,
+			[]string{"index.js", `let n = 0; exports.handler = (e, c, cb) => { const o = {toJSON: () => n}; cb(null, o); setTimeout(() => { n = 7 }, 30) }`},
+			`7`,
 		},
 		{
 			"a callback that does not wait", "index.handler",
-			[]string{"index.js", `exports.handler = (e, c, cb) => { c.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 1000); cb(null, 'at once') }`}, `"at once"`,
+			[]string{"index.js", `exports.handler = (e, c, cb) => { c.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 1000); cb(null, 'at once') }`},
+			`"at once"`,
 		},
 		{"only the first callback", "index.handler", []string{"index.js", `exports.handler = (e, c, cb) => { cb(null, 1); cb(null, 2) }`}, `1`},
 		{"a handler that never calls back", "index.handler", []string{"index.js", `exports.handler = () => {}`}, `null`},
@@ -45,8 +48,8 @@ func TestNodeHandlersAnswer(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := r.version("nodejs20.x", c.handler, c.files...)
 			r.t = t
+			v := r.version("nodejs20.x", c.handler, c.files...)
 			for range 2 { // and the process goes on
 				r.want(r.invoke(v, `{"a":1}`), c.want)
 			}
@@ -56,6 +59,7 @@ func TestNodeHandlersAnswer(t *testing.T) {
 }
 
 func TestNodeHandlersFail(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	for _, c := range []struct {
 		name, source, kind, message string
@@ -109,6 +113,7 @@ func TestResultSizeLimit(t *testing.T) {
 }
 
 func TestNodeLogFormats(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	const source = `exports.handler = async () => { console.log('two\nlines'); console.debug('low'); console.warn({a: 1}); console.error('bad', new Error('x')); process.stdout.write('raw\n') }`
 	v := node(r, source)

@@ -50,7 +50,9 @@ func (h *Host) placeOpen(v Version, r interpreter, layers string, env map[string
 	env["LAMBDA_TASK_ROOT"], env["LAMBDA_RUNTIME_DIR"], env["TMPDIR"] = at.task, at.runtime, tmp
 	env["AWS_LAMBDA_RUNTIME_API"] = open[0].Addr().String()
 	env["GLASSINE_LAYERS"], env["GLASSINE_AWS_PORT"] = layers, strconv.Itoa(int(port(open[1])))
-	env["NODE_EXTRA_CA_CERTS"] = h.files.ca
+	if h.cfg.CAFile != "" {
+		env["NODE_EXTRA_CA_CERTS"] = h.files.ca
+	}
 	for _, name := range []string{"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
 		env[name] = h.files.bundle
 	}

@@ -1,12 +1,16 @@
 package sandbox
 
 import (
+	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,6 +49,13 @@ func writeFiles(cfg Config) (files, error) {
 	if err := os.MkdirAll(f.shims, 0o755); err != nil {
 		return f, err
 	}
+	// What the last run left behind.
+	left, _ := filepath.Glob(filepath.Join(cfg.Dir, "tmp-*")) // the pattern is good
+	for _, name := range append(left, filepath.Join(cfg.Dir, "layers")) {
+		if err := os.RemoveAll(name); err != nil {
+			return f, err
+		}
+	}
 	entries, err := fs.ReadDir(shims, "shim")
 	if err != nil {
 		return f, err
@@ -77,8 +88,30 @@ func writeFiles(cfg Config) (files, error) {
 	return f, replaceFile(f.bundle, append(append(roots, '\n'), ca...))
 }
 
-// replaceFile never changes a file that a process has mapped or reads.
+// compile lets a Python interpreter compile the shims, once: a process cannot keep what it compiled itself, since it can
+// write nowhere. A failure costs each start some milliseconds and nothing else.
+func (h *Host) compile(ctx context.Context, r interpreter) {
+	h.merging.Lock()
+	defer h.merging.Unlock()
+	if r.family != "python" || h.compiled[r.path] {
+		return
+	}
+	const script = "import sys, py_compile\nfor f in sys.argv[1:]: py_compile.compile(f, doraise=True)"
+	sources, _ := filepath.Glob(filepath.Join(h.files.shims, "*.py")) // the pattern is good
+	cmd := exec.CommandContext(ctx, r.path, append([]string{"-S", "-s", "-c", script}, sources...)...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "python shim is not compiled", slog.String("interpreter", r.path), slog.String("error", err.Error()+": "+string(out)))
+	}
+	h.compiled[r.path] = true
+}
+
+// replaceFile never changes a file that a process has mapped or reads, and leaves alone what is the same: then what was
+// compiled from it stays good.
 func replaceFile(name string, content []byte) error {
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, content) {
+		return nil
+	}
 	next := name + ".next"
 	if err := os.WriteFile(next, content, 0o644); err != nil {
 		return err
@@ -105,9 +138,14 @@ func (h *Host) place(v Version, r interpreter, env map[string]string) (placed, e
 	spec := confine.Spec{
 		Level: confine.Strict, Dir: taskRoot, TmpMB: v.EphemeralMB,
 		Binds: []confine.Bind{
-			{From: "/usr", To: "/usr"}, {From: v.CodeDir, To: taskRoot}, {From: h.files.shims, To: runtimeDir},
-			{From: h.files.bundle, To: bundlePath}, {From: h.files.bundle, To: "/etc/pki/tls/certs/ca-bundle.crt"}, {From: h.files.ca, To: caPath},
-			{From: "/etc/ld.so.cache", To: "/etc/ld.so.cache", Optional: true}, {From: "/etc/alternatives", To: "/etc/alternatives", Optional: true},
+			{From: "/usr", To: "/usr"},
+			{From: v.CodeDir, To: taskRoot},
+			{From: h.files.shims, To: runtimeDir},
+			{From: h.files.bundle, To: bundlePath},
+			{From: h.files.bundle, To: "/etc/pki/tls/certs/ca-bundle.crt"},
+			{From: h.files.ca, To: caPath},
+			{From: "/etc/ld.so.cache", To: "/etc/ld.so.cache", Optional: true},
+			{From: "/etc/alternatives", To: "/etc/alternatives", Optional: true},
 		},
 		Links: map[string]string{},
 		Files: map[string]string{

@@ -141,7 +141,7 @@ func (ps *pools) take(ctx context.Context, v Version, reserved int) (*pool, work
 		last := p.idle[len(p.idle)-1] // the warmest
 		p.idle = p.idle[:len(p.idle)-1]
 		if last.usable() {
-			p.busy++
+			ps.lend(p)
 			ps.mu.Unlock()
 			return p, last.worker, nil
 		}
@@ -221,6 +221,12 @@ func (ps *pools) giveUp(p *pool, w *waiter, err error) grant {
 	return grant{err: err}
 }
 
+// lend counts a process that somebody gets; close waits until it is given back. The mutex is held.
+func (ps *pools) lend(p *pool) {
+	p.busy++
+	ps.running.Add(1)
+}
+
 // answered notes that an invocation of p has its result.
 func (ps *pools) answered(p *pool) {
 	ps.mu.Lock()
@@ -231,6 +237,7 @@ func (ps *pools) answered(p *pool) {
 
 // give takes back a process that is ready. It may come before answered: the sums are right after both.
 func (ps *pools) give(p *pool, w worker) {
+	defer ps.running.Done()
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p.settling--
@@ -245,7 +252,7 @@ func (ps *pools) place(p *pool, w worker) {
 		ps.discard(w)
 	case len(p.waiters) > 0:
 		ps.grant(p, grant{worker: w})
-		p.busy++
+		ps.lend(p)
 	default:
 		p.idle = append(p.idle, idler{w, ps.now()})
 	}

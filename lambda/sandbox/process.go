@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -43,9 +44,38 @@ type process struct {
 // call is an event under way.
 type call struct {
 	Invocation
-	begun   time.Time
+	begun   time.Time     // guarded by the process's mutex
 	outcome chan outcome  // takes one
 	refused chan struct{} // closed when the runtime was gone before it took the event
+
+	mu   sync.Mutex // guards what follows, and is held during a write to the stream
+	to   io.Writer
+	over bool
+}
+
+// open begins the caller's stream, and Write writes to it, until shut: the caller's writer is not its caller's any more once
+// Invoke has returned.
+func (c *call) open(head StreamHead) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.to = c.Stream(head)
+	}
+}
+
+func (c *call) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return 0, errors.New("the invocation has ended")
+	}
+	return c.to.Write(p)
+}
+
+func (c *call) shut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 }
 
 // outcome is what the runtime made of an event.
@@ -80,6 +110,7 @@ func (h *Host) startProcess(ctx context.Context, v Version, limit time.Duration)
 	p := &process{
 		host: h, v: v, ctx: ctx, started: h.cfg.Now(), log: newLogger(h.cfg, v), initErr: make(chan []byte, 1), asked: make(chan struct{}), events: make(chan *call),
 	}
+	h.compile(ctx, r)
 	env := h.environment(v, r, p.log.stream)
 	if h.cfg.Credentials != nil {
 		credentials, end, err := h.cfg.Credentials(ctx, v)
@@ -154,6 +185,14 @@ func (p *process) exitMessage() string {
 // invoke implements worker.
 func (p *process) invoke(ctx context.Context, inv Invocation, ready func()) (Result, error) {
 	c := &call{Invocation: inv, outcome: make(chan outcome, 1), refused: make(chan struct{})}
+	defer c.shut()
+	defer func() { // for a process that ended before it knew ready
+		select {
+		case <-p.child.Done():
+			p.release()
+		default:
+		}
+	}()
 	expired := make(chan struct{})
 	p.mu.Lock()
 	p.ready = ready
@@ -163,7 +202,6 @@ func (p *process) invoke(ctx context.Context, inv Invocation, ready func()) (Res
 	select {
 	case p.events <- c:
 	case <-p.child.Done():
-		p.release()
 		return Result{}, errNotTaken
 	case <-ctx.Done(): // the process has done nothing wrong, but it did not take an event that it had asked for
 		p.end()
@@ -180,17 +218,21 @@ func (p *process) invoke(ctx context.Context, inv Invocation, ready func()) (Res
 	case <-p.child.Done():
 	case <-ctx.Done():
 		p.end()
+		p.report(c, failed("Sandbox.Failure", "RequestId: "+inv.RequestID+" Error: the caller has left"))
 		return Result{}, ctx.Err()
 	}
 	select {
-	case out := <-c.outcome: // what it answered before it ended counts
+	case out := <-c.outcome: // what it answered before it ended counts, and may be on its way
 		return p.report(c, out), nil
 	case <-expired: // which is what ended it
 		return p.report(c, timedOut(inv.RequestID, p.v.Timeout)), nil
-	default:
+	case <-time.After(lastWords):
 		return p.report(c, failed("Runtime.ExitError", "RequestId: "+inv.RequestID+" Error: "+p.exitMessage())), nil
 	}
 }
+
+// lastWords is how long an answer may be under way from a runtime that has ended.
+const lastWords = 50 * time.Millisecond
 
 // timedOut is the outcome of a function that ran past its deadline. (Lambda's own name differs from the emulator's
 // Sandbox.Timeout.)
@@ -211,11 +253,12 @@ func failed(kind, message string) outcome {
 // report writes the lines about an invocation's end and makes its result.
 func (p *process) report(c *call, out outcome) Result {
 	now := p.host.cfg.Now()
-	r := Result{Payload: out.payload, Failed: out.failed, Duration: now.Sub(c.begun), MaxMemoryMB: p.meter.peakMB()}
+	r := Result{Payload: out.payload, Failed: out.failed, MaxMemoryMB: p.meter.peakMB()}
 	if out.failed {
 		r.FunctionError = "Unhandled"
 	}
 	p.mu.Lock()
+	r.Duration = now.Sub(c.begun)
 	r.InitDuration, p.init = p.init, 0
 	if p.current == c {
 		p.current = nil
@@ -290,7 +333,10 @@ func (p *process) close() {
 	if p.api != nil {
 		p.api.Close()
 	}
+	// The pipes end with all who hold them. Where a process can get away, it must not hold us up.
+	stuck := time.AfterFunc(time.Second, func() { p.child.Output.Close(); p.child.Log.Close() })
 	p.log.close()
+	stuck.Stop()
 	p.child.Close()
 	p.placed.close()
 	p.release()
@@ -305,15 +351,7 @@ func (p *process) serve() error {
 	p.api = s.api
 	go (&apiServer{p.routes()}).serve(s.api) // until close
 	for _, l := range s.aws {
-		go func() { // until the process ends
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go p.host.cfg.AWS(c)
-			}
-		}()
+		go p.host.acceptAWS(l) // until the process ends
 	}
 	if s.dns != nil {
 		go serveNames(s.dns) // until the process ends
@@ -324,11 +362,41 @@ func (p *process) serve() error {
 			l.Close()
 		}
 		if s.dns != nil {
-			s.dns.Close()
+			_ = s.dns.Close() // nothing was to be written
 		}
 		p.release()
 	}()
 	return nil
+}
+
+// maxConnections bounds the connections of one process to one port of the AWS endpoint: each costs us memory.
+const maxConnections = 256
+
+// acceptAWS hands the connections of l on.
+func (h *Host) acceptAWS(l net.Listener) {
+	gate := make(chan struct{}, maxConnections)
+	for {
+		gate <- struct{}{}
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if tcp, ok := c.(*net.TCPConn); ok {
+			c = &gated{TCPConn: tcp, release: sync.OnceFunc(func() { <-gate })}
+		}
+		go h.cfg.AWS(c)
+	}
+}
+
+// gated is a connection that counts until it is closed.
+type gated struct {
+	*net.TCPConn
+	release func()
+}
+
+func (g *gated) Close() error {
+	g.release()
+	return g.TCPConn.Close()
 }
 
 // sockets is what leads out of a sandbox, and what is served on each.

@@ -38,6 +38,7 @@ func bootstrap() {
 }
 
 func TestGoBootstrap(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	v := provided(r, "main")
 	r.want(r.invoke(v, `{}`), `["8c1a3f0e-1111-4222-8333-944445555666","arn:aws:lambda:us-east-1:123456789012:function:f","main","","f"]`)
@@ -48,6 +49,7 @@ func TestGoBootstrap(t *testing.T) {
 
 // A bootstrap may be a script, and do everything wrong.
 func TestScriptBootstrap(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	talk := func(body string) Version {
 		return r.version("provided.al2", "x", "bootstrap", `#!/usr/bin/python3 -S

@@ -7,6 +7,7 @@ import (
 )
 
 func TestPythonHandlersAnswer(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	for _, c := range []struct {
 		name, handler string
@@ -37,6 +38,7 @@ func TestPythonHandlersAnswer(t *testing.T) {
 }
 
 func TestPythonHandlersFail(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	for _, c := range []struct{ name, source, kind, message string }{
 		{"an exception", "def inner():\n    raise ValueError('no')\ndef handler(e, c):\n    inner()", "ValueError", "no"},
@@ -71,6 +73,7 @@ func TestPythonHandlersFail(t *testing.T) {
 }
 
 func TestPythonLogFormats(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	const source = "import logging\nlogger = logging.getLogger(__name__)\nlogger.setLevel(logging.INFO)\n" +
 		"def handler(e, c):\n    print('printed')\n    logger.info('two\\nlines')\n    logging.info('of the root')\n    try:\n        1/0\n    except Exception:\n        logger.exception('caught')\n"

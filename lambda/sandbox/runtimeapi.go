@@ -75,18 +75,18 @@ func (p *process) next(w http.ResponseWriter, _ *http.Request) {
 		close(c.refused)
 		return
 	}
-	c.begun = p.host.cfg.Now()
+	begun := p.host.cfg.Now()
 	p.mu.Lock()
-	p.current = c
+	c.begun, p.current = begun, c
 	p.mu.Unlock()
-	p.log.begin(c, p.v)
+	p.log.begin(begun, c, p.v)
 	h := w.Header()
 	for _, f := range [...]struct{ name, value string }{
 		{"Lambda-Runtime-Aws-Request-Id", c.RequestID},
 		{"Lambda-Runtime-Trace-Id", c.TraceID},
 		{"Lambda-Runtime-Client-Context", c.ClientContext},
 		{"Lambda-Runtime-Invoked-Function-Arn", c.InvokedARN},
-		{"Lambda-Runtime-Deadline-Ms", strconv.FormatInt(c.begun.Add(p.v.Timeout).UnixMilli(), 10)},
+		{"Lambda-Runtime-Deadline-Ms", strconv.FormatInt(begun.Add(p.v.Timeout).UnixMilli(), 10)},
 		{"Content-Type", "application/json"},
 	} {
 		if f.value != "" {
@@ -144,7 +144,8 @@ func (p *process) response(w http.ResponseWriter, r *http.Request) {
 	}
 	accepted(w, r)
 	if c.Stream != nil {
-		_, err := c.Stream(StreamHead{ContentType: "application/json"}).Write(body)
+		c.open(StreamHead{ContentType: "application/json"})
+		_, err := c.Write(body)
 		body = nil
 		if err != nil {
 			c.outcome <- truncated(c, err)
@@ -159,7 +160,8 @@ func (p *process) takeStream(w http.ResponseWriter, r *http.Request, c *call) ou
 	gathered := &limitedBuffer{}
 	var to io.Writer = gathered
 	if c.Stream != nil {
-		to = c.Stream(StreamHead{ContentType: r.Header.Get("Content-Type")})
+		c.open(StreamHead{ContentType: r.Header.Get("Content-Type")})
+		to = c
 	}
 	n, err := io.Copy(to, http.MaxBytesReader(w, r.Body, MaxStream))
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ type Version struct {
 	Region, Account                     string
 	Runtime, Handler                    string   // such as nodejs20.x and index.handler
 	CodeDir                             string   // unpacked code; readable by everyone, as a zip for AWS must be too
-	LayerDirs                           []string // unpacked layers, in the order of the configuration: a later one wins
+	LayerDirs                           []string // unpacked layers, in the order of the configuration: a later one wins; equal paths are equal layers
 	Environment                         map[string]string
 	MemoryMB, EphemeralMB               int           // 0 means 128 and 512
 	Timeout                             time.Duration // 0 means 3 s
@@ -172,9 +173,10 @@ type Host struct {
 	pools    *pools
 	meters   meters
 
-	merging sync.Mutex // held while layers are merged
-	closing sync.Once
-	closed  error
+	merging  sync.Mutex      // held while layers are merged and shims compiled
+	compiled map[string]bool // by interpreter
+	closing  sync.Once
+	closed   error
 }
 
 // New looks at what the machine gives and starts no process yet. A Host whose machine gives less than cfg.Require refuses to
@@ -198,6 +200,11 @@ func New(cfg Config) (*Host, error) {
 	if cfg.Log == nil {
 		cfg.Log = func(Version, string, time.Time, []byte) {}
 	}
+	for _, level := range []string{cfg.Require, cfg.Level} {
+		if level != "" && !slices.Contains(confine.Levels, confine.Level(level)) {
+			return nil, fmt.Errorf("%q is no level of isolation: there are %q", level, confine.Levels)
+		}
+	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -206,10 +213,10 @@ func New(cfg Config) (*Host, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, spawner: confine.NewSpawner()}
+	h := &Host{cfg: cfg, spawner: confine.NewSpawner(), compiled: map[string]bool{}}
 	h.runtimes.dirs = append(append([]string(nil), cfg.Search...), SearchDirs("", "")...)
 	if h.files, err = writeFiles(cfg); err != nil {
-		h.spawner.Close()
+		_ = h.spawner.Close() // there are no children yet
 		return nil, fmt.Errorf("prepare sandboxes: %w", err)
 	}
 	h.findLevel()
@@ -233,7 +240,10 @@ func (h *Host) findLevel() {
 			break // the machine gives less than that anyway
 		}
 	}
-	if h.level != confine.Strict {
+	switch {
+	case h.level == confine.Strict && len(h.why) > 0:
+		h.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "functions run without a control group", slog.Any("why", h.why))
+	case h.level != confine.Strict:
 		h.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "functions run with weak isolation", slog.String("level", string(h.level)), slog.Any("why", h.why))
 	}
 }
@@ -266,11 +276,7 @@ func (h *Host) Warm(ctx context.Context, v Version) error {
 	if err := h.permitted(); err != nil {
 		return err
 	}
-	v = v.withDefaults()
-	if _, err := h.runtimes.find(ctx, v.Runtime); err != nil {
-		return err
-	}
-	return h.pools.warm(ctx, v)
+	return h.pools.warm(ctx, v.withDefaults())
 }
 
 // Invoke runs one event on a process of the version and waits for its end. What the function does wrong is in the Result;
@@ -280,11 +286,7 @@ func (h *Host) Invoke(ctx context.Context, v Version, inv Invocation) (Result, e
 	if err := h.permitted(); err != nil {
 		return Result{}, err
 	}
-	v = v.withDefaults()
-	if _, err := h.runtimes.find(ctx, v.Runtime); err != nil {
-		return Result{}, err
-	}
-	result, err := h.pools.invoke(ctx, v, inv)
+	result, err := h.pools.invoke(ctx, v.withDefaults(), inv)
 	if failed, ok := errors.AsType[*InitError](err); ok {
 		result, err = failed.result(inv.RequestID), nil
 	}

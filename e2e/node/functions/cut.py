@@ -1,6 +1,7 @@
 # Promises a body of ten bytes and breaks off before its first.
 import http.client
 import os
+import time
 import urllib.parse
 
 import botocore.auth
@@ -22,4 +23,5 @@ def handler(event, context):
     for name, value in dict(request.headers, **{"Content-Length": "10"}).items():
         connection.putheader(name, value)
     connection.endheaders()
+    time.sleep(0.3)  # so that the answer has begun
     connection.close()
