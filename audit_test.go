@@ -53,14 +53,26 @@ func TestAuditLogSaysWhichStatementDenied(t *testing.T) {
 		want                            telemetry.Decision
 		notTold                         []string
 	}{
-		{"by a statement with a Sid of the user's policy", "GET", "/secret/k", "", "", false, nil,
-			telemetry.Decision{Action: "s3:GetObject", Resources: []string{resource + "/secret/k"}, By: "identity-based policy", Policy: "reads", Statement: "NotTheSecretOnes"}, []string{"NotTheSecretOnes", "reads"}},
-		{"by a statement without one of the bucket's policy", "PUT", "/k", "", "x", false, nil,
-			telemetry.Decision{Action: "s3:PutObject", Resources: []string{resource + "/k"}, By: "resource-based policy", Policy: "OfTheBucket", Statement: "1"}, []string{"OfTheBucket"}},
-		{"since nothing allows it", "DELETE", "/k", "", "", false, nil,
-			telemetry.Decision{Action: "s3:DeleteObject", Resources: []string{resource + "/k"}, By: "identity-based policy"}, nil},
-		{"by BlockPublicPolicy", "PUT", "/", "policy", public, false, nil,
-			telemetry.Decision{Action: "s3:PutBucketPolicy", Resources: []string{resource}, By: "S3 Block Public Access, BlockPublicPolicy"}, nil},
+		{
+			"by a statement with a Sid of the user's policy", "GET", "/secret/k", "", "", false, nil,
+			telemetry.Decision{Action: "s3:GetObject", Resources: []string{resource + "/secret/k"}, By: "identity-based policy", Policy: "reads", Statement: "NotTheSecretOnes"},
+			[]string{"NotTheSecretOnes", "reads"},
+		},
+		{
+			"by a statement without one of the bucket's policy", "PUT", "/k", "", "x", false, nil,
+			telemetry.Decision{Action: "s3:PutObject", Resources: []string{resource + "/k"}, By: "resource-based policy", Policy: "OfTheBucket", Statement: "1"},
+			[]string{"OfTheBucket"},
+		},
+		{
+			"since nothing allows it", "DELETE", "/k", "", "", false, nil,
+			telemetry.Decision{Action: "s3:DeleteObject", Resources: []string{resource + "/k"}, By: "identity-based policy"},
+			nil,
+		},
+		{
+			"by BlockPublicPolicy", "PUT", "/", "policy", public, false, nil,
+			telemetry.Decision{Action: "s3:PutBucketPolicy", Resources: []string{resource}, By: "S3 Block Public Access, BlockPublicPolicy"},
+			nil,
+		},
 		{"by RestrictPublicBuckets", "GET", "/sample.jpg", "", "", true, func() {
 			if err := s.S3.PutPublicAccessBlock(t.Context(), root, bucket, s3.PublicAccessBlock{}); err != nil {
 				t.Fatal(err)

@@ -27,11 +27,15 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	}
 	s.closers = append(s.closers, s.Logs.Close)
 	if s.sandboxes, err = sandbox.New(sandbox.Config{
-		Dir: filepath.Join(cfg.Data, "sandboxes"), CAFile: s.ca.file, Require: cfg.Isolation,
-		AWS:         func(c net.Conn) { s.endpoint.offer(c) },
-		Credentials: func(ctx context.Context, v sandbox.Version) (sigv4.Credentials, time.Time, error) { return s.Lambda.Credentials(ctx, v) },
-		Log:         func(v sandbox.Version, stream string, at time.Time, line []byte) { s.Lambda.WriteLog(v, stream, at, line) },
-		Now:         cfg.Now, Logger: cfg.Log,
+		Dir: filepath.Join(cfg.Data, "sandboxes"), CAFile: s.ca.file, Require: cfg.Isolation, Search: cfg.Interpreters,
+		AWS: func(c net.Conn) { s.endpoint.offer(c) },
+		Credentials: func(ctx context.Context, v sandbox.Version) (sigv4.Credentials, time.Time, error) {
+			return s.Lambda.Credentials(ctx, v)
+		},
+		Log: func(v sandbox.Version, stream string, at time.Time, line []byte) {
+			s.Lambda.WriteLog(v, stream, at, line)
+		},
+		Now: cfg.Now, Logger: cfg.Log,
 	}); err != nil {
 		return err
 	}

@@ -65,6 +65,8 @@ type Config struct {
 	// Isolation is the weakest level at which a function may run in a process of its own: "strict", or "" for what the machine
 	// gives. See System.Isolation.
 	Isolation string
+	// Interpreters are directories to look for node and python3 in, before the usual ones: see sandbox.SearchDirs.
+	Interpreters []string
 	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
 	// glassine://mine: see Transport for how they reach AWS's names.
 	Functions map[string]runner.Func

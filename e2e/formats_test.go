@@ -13,13 +13,13 @@ import (
 
 // formats are the pictures that the tests have sharp make, with the media type that each must have in the end.
 var formats = []struct{ name, format, options, contentType string }{
-	{"a.jpg", "jpeg", `{}`, "image/jpeg"},
-	{"a.png", "png", `{}`, "image/png"},
-	{"a.webp", "webp", `{"alpha":true}`, "image/webp"},
-	{"animation.webp", "webp", `{"frames":3}`, "image/webp"},
-	{"animation.gif", "gif", `{"frames":3}`, "image/gif"},
-	{"a.tiff", "tiff", `{"compression":"lzw"}`, "image/tiff"},
-	{"a.avif", "avif", `{"effort":1}`, "image/avif"},
+	{"a.jpg", "jpeg", `{"width":200}`, "image/jpeg"},
+	{"a.png", "png", `{"width":200}`, "image/png"},
+	{"a.webp", "webp", `{"alpha":true,"width":200}`, "image/webp"},
+	{"animation.webp", "webp", `{"frames":3,"width":200}`, "image/webp"},
+	{"animation.gif", "gif", `{"frames":3,"width":200}`, "image/gif"},
+	{"a.tiff", "tiff", `{"compression":"lzw","width":200}`, "image/tiff"},
+	{"a.avif", "avif", `{"effort":1,"width":200}`, "image/avif"},
 }
 
 // peer asks sharp: see e2e/node/peer.cjs.

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"glassine/lambda"
 	"glassine"
+	"glassine/lambda"
 	"glassine/lambda/runner"
 	"glassine/transform"
 )

@@ -22,8 +22,24 @@ import (
 	"glassine/objectlambda"
 )
 
-// Object Lambda with functions that people would write (node/functions), each a process of its own behind a webhook: it
-// reads the original and answers at AWS's names, over TLS, with an AWS SDK.
+// Object Lambda with functions that people would write (node/functions): each reads the original and answers at AWS's names,
+// over TLS, with an AWS SDK. They run as processes of their own behind a webhook, and as uploaded archives.
+
+// deployed makes a point's function of a file of node/functions.
+type deployed func(t *testing.T, s *system, file string) lambda.NewFunction
+
+func byWebhook(t *testing.T, s *system, file string) lambda.NewFunction {
+	t.Helper()
+	return lambda.NewFunction{Code: lambda.Code{URI: s.functionWebhook(t, file)}}
+}
+
+func byArchive(t *testing.T, _ *system, file string) lambda.NewFunction {
+	t.Helper()
+	if strings.HasSuffix(file, ".py") {
+		return lambda.NewFunction{Code: lambda.Code{Zip: pythonArchive(t, file)}, Runtime: "python3.9", Handler: "index.handler", Memory: 256}
+	}
+	return lambda.NewFunction{Code: lambda.Code{Zip: nodeArchive(t, file)}, Runtime: "nodejs18.x", Handler: "index.handler", Memory: 256}
+}
 
 // functionWebhook runs a handler of node/functions until the test ends, and returns its URL.
 func (s *system) functionWebhook(t *testing.T, file string) string {
@@ -71,9 +87,11 @@ func (s *system) functionWebhookAt(t *testing.T, file, endpoint string) string {
 
 // point is an Object Lambda access point over the demo's access point, with a function and a role of its own.
 type point struct {
-	name, code, payload string
-	actions, features   []string
-	timeout             time.Duration
+	name, payload     string
+	code              string             // URL of a webhook, or "" for function
+	function          lambda.NewFunction // without name, role and timeout
+	actions, features []string
+	timeout           time.Duration
 }
 
 // create makes the point, its function and its role, which may answer for this point and no other and use one bucket.
@@ -97,7 +115,11 @@ func (p point) create(t *testing.T, s *system) point {
 	must(s.IAM.PutRolePolicy(ctx, root, role.Name, "p", `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":"s3-object-lambda:WriteGetObjectResponse","Resource":"`+p.arn()+`"},
 		{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::notes/*"},{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::notes"}]}`))
-	f, err := s.Lambda.CreateFunction(ctx, root, lambda.NewFunction{Name: p.name, Code: lambda.Code{URI: p.code}, Role: role.ARN, Timeout: p.timeout})
+	p.function.Name, p.function.Role, p.function.Timeout = p.name, role.ARN, p.timeout
+	if p.code != "" {
+		p.function.Code.URI = p.code
+	}
+	f, err := s.Lambda.CreateFunction(ctx, root, p.function)
 	must(err)
 	_, err = s.ObjectLambda.Create(ctx, root, p.name, objectlambda.Configuration{
 		SupportingAccessPoint: pointARN, AllowedFeatures: p.features,
@@ -155,7 +177,10 @@ func (s *system) note(t *testing.T, key string) string {
 	return "no note"
 }
 
-func TestObjectLambdaFunctions(t *testing.T) {
+func TestObjectLambdaFunctionsByWebhook(t *testing.T) { testObjectLambdaFunctions(t, byWebhook) }
+func TestObjectLambdaFunctionsByArchive(t *testing.T) { testObjectLambdaFunctions(t, byArchive) }
+
+func testObjectLambdaFunctions(t *testing.T, deploy deployed) {
 	s := start(t)
 	s.notes(t)
 	s.put(t, "text", []byte("a text"))
@@ -169,14 +194,14 @@ func TestObjectLambdaFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.put(t, "packed", packed.Bytes())
-		p := point{name: "gunzip", code: s.functionWebhook(t, "gunzip.mjs")}.create(t, s)
+		p := point{name: "gunzip", function: deploy(t, s, "gunzip.mjs")}.create(t, s)
 		a := p.ask(t, s, "GET", "/packed", nil)
 		if a.StatusCode != 200 || !bytes.Equal(a.body, plain) || a.ContentLength != -1 || a.Header.Get("Content-Type") != "application/octet-stream" {
 			t.Errorf("%s, %d bytes (Content-Length %d), %v", a.Status, len(a.body), a.ContentLength, a.Header)
 		}
 	})
 	t.Run("answers 304 and 404 by itself", func(t *testing.T) {
-		p := point{name: "conditional", code: s.functionWebhook(t, "conditional.mjs")}.create(t, s)
+		p := point{name: "conditional", function: deploy(t, s, "conditional.mjs")}.create(t, s)
 		first := p.ask(t, s, "GET", "/text", nil)
 		etag := first.Header.Get("ETag")
 		if first.StatusCode != 200 || string(first.body) != "a text" || etag == "" {
@@ -191,7 +216,7 @@ func TestObjectLambdaFunctions(t *testing.T) {
 		}
 	})
 	t.Run("adds headers and user metadata, with boto3", func(t *testing.T) {
-		p := point{name: "annotate", code: s.functionWebhook(t, "annotate.py"), payload: "p1"}.create(t, s)
+		p := point{name: "annotate", function: deploy(t, s, "annotate.py"), payload: "p1"}.create(t, s)
 		a := p.ask(t, s, "GET", "/text", nil)
 		if a.StatusCode != 200 || string(a.body) != "A TEXT" {
 			t.Fatalf("%s %q", a.Status, a.body)
@@ -206,7 +231,7 @@ func TestObjectLambdaFunctions(t *testing.T) {
 		}
 	})
 	t.Run("transforms HEAD", func(t *testing.T) {
-		p := point{name: "head", code: s.functionWebhook(t, "head.mjs"), actions: []string{objectlambda.HeadObject}}.create(t, s)
+		p := point{name: "head", function: deploy(t, s, "head.mjs"), actions: []string{objectlambda.HeadObject}}.create(t, s)
 		a := p.ask(t, s, "HEAD", "/text", nil)
 		if a.StatusCode != 200 || a.ContentLength != 12 || a.Header.Get("X-Amz-Meta-By") != "head.mjs" || a.Header.Get("ETag") == "" || a.Header.Get("X-Amz-Id-2") != "" {
 			t.Errorf("HEAD = %s, length %d, %v", a.Status, a.ContentLength, a.Header)
@@ -221,7 +246,7 @@ func TestObjectLambdaFunctions(t *testing.T) {
 	t.Run("rewrites listings", func(t *testing.T) {
 		s.put(t, "album/one.png", nil)
 		s.put(t, "album/two.png", nil)
-		p := point{name: "listing", code: s.functionWebhook(t, "listing.mjs"), actions: []string{objectlambda.ListObjects, objectlambda.ListObjectsV2}}.create(t, s)
+		p := point{name: "listing", function: deploy(t, s, "listing.mjs"), actions: []string{objectlambda.ListObjects, objectlambda.ListObjectsV2}}.create(t, s)
 		v1, v2 := p.ask(t, s, "GET", "/?prefix=album%2F", nil), p.ask(t, s, "GET", "/?list-type=2&prefix=album%2F", nil)
 		for name, a := range map[string]answer{"ListObjects": v1, "ListObjectsV2": v2} {
 			if a.StatusCode != 200 || !strings.Contains(string(a.body), "<Key>album/one.jpg</Key>") || strings.Contains(string(a.body), ".png") {
@@ -233,7 +258,7 @@ func TestObjectLambdaFunctions(t *testing.T) {
 		}
 	})
 	t.Run("answers twice", func(t *testing.T) {
-		p := point{name: "twice", code: s.functionWebhook(t, "twice.mjs"), payload: "notes"}.create(t, s)
+		p := point{name: "twice", function: deploy(t, s, "twice.mjs"), payload: "notes"}.create(t, s)
 		if a := p.ask(t, s, "GET", "/text", nil); a.StatusCode != 200 || string(a.body) != "first" {
 			t.Errorf("%s %q", a.Status, a.body)
 		}
@@ -242,7 +267,7 @@ func TestObjectLambdaFunctions(t *testing.T) {
 		}
 	})
 	t.Run("fails after half of the body", func(t *testing.T) {
-		p := point{name: "half", code: s.functionWebhook(t, "half.mjs")}.create(t, s)
+		p := point{name: "half", function: deploy(t, s, "half.mjs")}.create(t, s)
 		req := request(t, "GET", "https://"+p.host()+"/text", nil)
 		sign(req, s.root(t), "s3-object-lambda", nil)
 		resp, err := s.aws.Do(req)
@@ -256,8 +281,8 @@ func TestObjectLambdaFunctions(t *testing.T) {
 		}
 	})
 	t.Run("answers for another's token", func(t *testing.T) {
-		victim := point{name: "hoarder", code: s.functionWebhook(t, "hoarder.mjs"), payload: "notes"}.create(t, s)
-		thief := point{name: "thief", code: s.functionWebhook(t, "thief.mjs"), payload: "notes"}.create(t, s)
+		victim := point{name: "hoarder", function: deploy(t, s, "hoarder.mjs"), payload: "notes"}.create(t, s)
+		thief := point{name: "thief", function: deploy(t, s, "thief.mjs"), payload: "notes"}.create(t, s)
 		mine := make(chan answer, 1)
 		go func() { mine <- victim.ask(t, s, "GET", "/text", nil) }()
 		if s.note(t, "token") == "no note" {
@@ -273,14 +298,22 @@ func TestObjectLambdaFunctions(t *testing.T) {
 }
 
 // A function that never answers: one that returns, one that its timeout ends, and one that the minute ends.
-func TestObjectLambdaFunctionThatNeverAnswers(t *testing.T) {
+func TestObjectLambdaFunctionThatNeverAnswersByWebhook(t *testing.T) {
+	testFunctionThatNeverAnswers(t, byWebhook)
+}
+
+func TestObjectLambdaFunctionThatNeverAnswersByArchive(t *testing.T) {
+	testFunctionThatNeverAnswers(t, byArchive)
+}
+
+func testFunctionThatNeverAnswers(t *testing.T, deploy deployed) {
 	t.Parallel() // most of it is waiting
 	s := start(t)
 	s.put(t, "text", []byte("a text"))
 	s.put(t, "forever", []byte("a text"))
-	code := s.functionWebhook(t, "silent.mjs")
-	patient := point{name: "patient", code: code}.create(t, s)
-	hasty := point{name: "hasty", code: code, timeout: time.Second}.create(t, s)
+	code := deploy(t, s, "silent.mjs")
+	patient := point{name: "patient", function: code}.create(t, s)
+	hasty := point{name: "hasty", function: code, timeout: time.Second}.create(t, s)
 	for _, c := range []struct {
 		name  string
 		point point

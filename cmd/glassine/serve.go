@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"glassine"
+	"glassine/lambda/sandbox"
 )
 
 // dataFlags say where the data is and how its AWS endpoint is reached; commands that speak to a running one share them.
@@ -66,7 +67,8 @@ func (f *serveFlags) run(demo bool) error {
 	}
 	cfg := glassine.Config{
 		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo, Isolation: f.Isolation,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Interpreters: sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH")),
+		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	var err error
 	if cfg.Remotes, err = f.remotes(os.Getenv); err != nil {

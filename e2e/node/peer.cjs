@@ -8,7 +8,7 @@
 //   {"op":"about","file":F}            sharp's metadata, without buffers
 //   {"op":"cmyk","file":F,"out":F}     writes file as a CMYK JPEG, which has an Adobe segment
 //   {"op":"make","file":F,"out":F,"format":"webp","options":JSON}   writes file in another format with sharp's output options; of
-//                                      "frames": n, an animation of n frames; "alpha": true, with transparency; "gray": true, black and white; "icc": a profile's name
+//                                      "frames": n, an animation of n frames; "width": in pixels; "alpha": true, with transparency; "gray": true, black and white; "icc": a profile's name
 //   {"op":"versions"}
 'use strict';
 const crypto = require('node:crypto');
@@ -43,9 +43,9 @@ const ops = {
     return out;
   },
   async make({ file, out, format, options }) {
-    const { frames = 1, alpha, gray, icc, ...output } = JSON.parse(options || '{}');
+    const { frames = 1, width, alpha, gray, icc, ...output } = JSON.parse(options || '{}');
     const one = async (i) => {
-      let image = sharp(file).modulate({ hue: 40 * i });
+      let image = sharp(file).resize(width).modulate({ hue: 40 * i });
       if (alpha) image = image.ensureAlpha(0.5);
       return image.png().toBuffer();
     };
