@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,26 +77,35 @@ func nodeArchive(t *testing.T, file string, packages ...string) []byte {
 	return packed(t, map[string]string{"index.mjs": "node/functions/" + file, "read.mjs": "node/functions/read.mjs"}, folders, nil)
 }
 
-// nodePackage adds a package of node_modules to folders, with all that it depends on there.
+// nodePackage adds a package of node_modules to folders, with all that it and the packages nested in it depend on there.
 func nodePackage(t *testing.T, name string, folders map[string]string) {
 	t.Helper()
 	at := "node/node_modules/" + name
-	if folders["node_modules/"+name] != "" {
-		return
-	}
-	text, err := os.ReadFile(at + "/package.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return // for another system, or nested in the package that wants it
-	}
-	var p struct{ Dependencies, OptionalDependencies map[string]string }
-	if err != nil || json.Unmarshal(text, &p) != nil {
-		t.Fatalf("package %s: %v", name, err)
+	if _, err := os.Stat(at); err != nil || folders["node_modules/"+name] != "" {
+		return // for another system, nested in the package that wants it, or there already
 	}
 	folders["node_modules/"+name] = at
-	for _, needs := range []map[string]string{p.Dependencies, p.OptionalDependencies} {
-		for other := range needs {
-			nodePackage(t, other, folders)
+	err := filepath.WalkDir(at, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "package.json" {
+			return err
 		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var p struct{ Dependencies, OptionalDependencies map[string]string }
+		if json.Unmarshal(text, &p) != nil {
+			return nil // a test's, not a package's
+		}
+		for _, needs := range []map[string]string{p.Dependencies, p.OptionalDependencies} {
+			for other := range needs {
+				nodePackage(t, other, folders)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
