@@ -11,61 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"glassine"
 	"glassine/logs"
 )
-
-// The commands of the reference set-up that are Lambda's, IAM's and CloudWatch Logs', as they are written for AWS.
-const walkthrough = `
-set -euo pipefail
-export AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
-aws sts get-caller-identity
-
-aws iam create-role --role-name "$FN_ROLE" --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
-aws iam attach-role-policy --role-name "$FN_ROLE" --policy-arn arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole
-FN_ROLE_ARN=$(aws iam get-role --role-name "$FN_ROLE" --query Role.Arn --output text)
-aws lambda create-function --function-name "$FN" --runtime nodejs20.x --architectures x86_64 --handler index.handler --role "$FN_ROLE_ARN" --zip-file "fileb://$TRANSFORM_ZIP"
-aws lambda wait function-active-v2 --function-name "$FN"
-aws lambda update-function-code --function-name "$FN" --zip-file "fileb://$TRANSFORM_ZIP"
-aws lambda wait function-updated-v2 --function-name "$FN"
-aws lambda update-function-configuration --function-name "$FN" --memory-size 512 --timeout 60
-aws lambda wait function-updated-v2 --function-name "$FN"
-FN_ARN=$(aws lambda get-function --function-name "$FN" --query Configuration.FunctionArn --output text)
-test "$FN_ARN" = "arn:aws:lambda:us-west-2:$ACCOUNT:function:$FN"
-
-aws iam put-role-policy --role-name "$FN_ROLE" --policy-name S3OL-WriteObjectResponse --policy-document '{"Version":"2012-10-17","Statement":[{"Action":"s3-object-lambda:WriteGetObjectResponse","Resource":"*","Effect":"Allow"}]}'
-aws iam get-role-policy --role-name "$FN_ROLE" --policy-name S3OL-WriteObjectResponse
-
-aws iam create-role --role-name "$EDGE_ROLE" --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
-EDGE_ROLE_ARN=$(aws iam get-role --role-name "$EDGE_ROLE" --query Role.Arn --output text)
-aws lambda create-function --region us-east-1 --function-name "$EDGE" --runtime python3.9 --architectures x86_64 --handler lambda_function.lambda_handler --role "$EDGE_ROLE_ARN" --zip-file "fileb://$SIGNER_ZIP"
-aws lambda wait function-active-v2 --region us-east-1 --function-name "$EDGE"
-aws lambda update-function-code --region us-east-1 --function-name "$EDGE" --zip-file "fileb://$SIGNER_ZIP"
-aws lambda wait function-updated-v2 --region us-east-1 --function-name "$EDGE"
-EDGE_ARN=$(aws lambda publish-version --region us-east-1 --function-name "$EDGE" --query FunctionArn --output text)
-test "$EDGE_ARN" = "arn:aws:lambda:us-east-1:$ACCOUNT:function:$EDGE:1"
-aws lambda list-versions-by-function --region us-east-1 --function-name "$EDGE"
-aws iam put-role-policy --role-name "$EDGE_ROLE" --policy-name edge-signer --policy-document '{"Version":"2012-10-17","Statement":[
- {"Effect":"Allow","Action":"logs:CreateLogGroup","Resource":"arn:aws:logs:*:'$ACCOUNT':*"},
- {"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":["arn:aws:logs:*:'$ACCOUNT':log-group:/aws/lambda/*'$EDGE':*"]},
- {"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"'$FN_ARN':$LATEST"}]}'
-aws iam update-assume-role-policy --role-name "$EDGE_ROLE" --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","edgelambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}'
-
-aws logs describe-log-groups --log-group-name-prefix /aws/lambda/
-aws logs filter-log-events --log-group-name "/aws/lambda/$FN" --limit 20 || true
-AWS_MAX_ATTEMPTS=1 aws lambda invoke --function-name "$FN" --payload '{}' "$W/invoke.json" || true
-
-aws lambda delete-function --function-name "$FN"
-aws lambda delete-function --region us-east-1 --function-name "$EDGE"
-aws iam delete-role-policy --role-name "$FN_ROLE" --policy-name S3OL-WriteObjectResponse
-aws iam detach-role-policy --role-name "$FN_ROLE" --policy-arn arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole
-aws iam delete-role --role-name "$FN_ROLE"
-aws iam delete-role-policy --role-name "$EDGE_ROLE" --policy-name edge-signer
-aws iam delete-role --role-name "$EDGE_ROLE"
-for g in "/aws/lambda/$FN" "/aws/lambda/us-east-1.$EDGE"; do aws logs delete-log-group --log-group-name "$g" || true; done
-`
 
 func zipFile(t *testing.T, name, content string) string {
 	t.Helper()
@@ -82,33 +31,6 @@ func zipFile(t *testing.T, name, content string) string {
 		t.Fatal(err)
 	}
 	return writeTemp(t, "code.zip", b.Bytes())
-}
-
-func TestAWSCLIWalkthroughOfFunctions(t *testing.T) {
-	s := start(t)
-	env := append(s.environment(t), "ACCOUNT="+account, "FN=images-exif-transform", "FN_ROLE=images-exif-transform-role", "EDGE=edge-origin-request-signer",
-		"EDGE_ROLE=edge-origin-request-signer-role", "W="+t.TempDir(),
-		"TRANSFORM_ZIP="+zipFile(t, "index.js", "exports.handler = async (event) => event"),
-		"SIGNER_ZIP="+zipFile(t, "lambda_function.py", "def lambda_handler(event, context):\n    return event['Records'][0]['cf']['request']\n"))
-	began := time.Now()
-	out, errOut, err := command(t, env, "bash", "-c", walkthrough)
-	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, errOut)
-	}
-	t.Logf("the commands took %s", time.Since(began))
-	for _, left := range []string{"images-exif-transform", "edge-origin-request-signer"} {
-		for _, region := range []string{"us-west-2", "us-east-1"} {
-			functions, err := s.Lambda.ListFunctions(t.Context(), s.IAM.Root(), region)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range functions {
-				if f.Name == left {
-					t.Errorf("%s is left in %s", left, region)
-				}
-			}
-		}
-	}
 }
 
 // What a function did is in its log: read with aws-cli, and from the disk after a restart.

@@ -54,6 +54,8 @@ func TestObjectLambdaErrors(t *testing.T) {
 	must(s.ObjectLambda.PutConfiguration(ctx, root, "missing", objectlambda.Configuration{
 		SupportingAccessPoint: pointARN, Transformations: []objectlambda.Transformation{{Actions: []string{objectlambda.GetObject}, Function: "no-such-function"}},
 	}))
+	busy := point{name: "busy", code: identity}.create(t, s)
+	must(s.Lambda.PutFunctionConcurrency(ctx, root, "busy", 0))
 	refuse := point{name: "refuse", code: s.functionWebhook(t, "refused.mjs")}.create(t, s)
 	cut := point{name: "cut", code: s.functionWebhook(t, "cut.py")}.create(t, s)
 
@@ -92,6 +94,7 @@ func TestObjectLambdaErrors(t *testing.T) {
 		{"a caller who may not invoke the function", "LambdaPermissionError", 403, "", 0, asks(user("half", `{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}`), good, nil)},
 		{"a function that is gone", "LambdaNotFound", 404, "", 0, asks(all, missing, nil)},
 		{"a role that does not trust Lambda", "LambdaInvocationFailed", 400, "", 0, asks(all, untrusted, nil)},
+		{"a function whose concurrency is used up", "SlowDown", 503, "", 0, asks(all, busy, nil)},
 		{"a function that throws", "LambdaRuntimeError", 500, "", 0, asks(all, broken, nil)},
 		{"an answer that is refused", "LambdaInvalidResponse", 400, "201", 0, asks(all, refuse, nil)},
 		{"a body that breaks before its first byte", "ResponseInterrupted", 400, "", 0, asks(all, cut, nil)},

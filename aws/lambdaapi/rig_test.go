@@ -43,6 +43,8 @@ func (e *executor) Invoke(ctx context.Context, v sandbox.Version, inv sandbox.In
 	return e.invoke(ctx, v, inv)
 }
 
+func (e *executor) Warm(context.Context, sandbox.Version) error { return nil }
+
 func (e *executor) Retire(key string) { e.retired = append(e.retired, key) }
 
 // objects is a bucket.

@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"glassine"
 	"glassine/aws/cloudfrontapi"
-	"glassine/aws/sigv4"
 )
 
 type envCmd struct {
@@ -98,25 +93,11 @@ type purgeCmd struct {
 
 // Run asks CloudFront's API for invalidations, signed with the root key.
 func (c *purgeCmd) Run() error {
-	root, err := glassine.RootCredentials(c.Data)
+	reach, err := c.client()
 	if err != nil {
 		return err
 	}
-	pem, err := os.ReadFile(filepath.Join(c.Data, "ca.pem"))
-	if err != nil {
-		return fmt.Errorf("read certificate: %w", err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	client := &cloudfrontapi.Client{
-		Credentials: sigv4.Credentials{AccessKeyID: root.AccessKeyID, SecretAccessKey: root.SecretAccessKey},
-		HTTP: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: pool},
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "tcp", c.AWS)
-			},
-		}},
-	}
+	client := &cloudfrontapi.Client{Credentials: reach.Credentials, HTTP: reach.HTTP}
 	ids := []string{c.Distribution}
 	if c.Distribution == "" {
 		if ids, err = client.Distributions(); err != nil {

@@ -17,6 +17,7 @@ type cli struct {
 	Up      upCmd      `cmd:"" help:"Run everything; in a new data directory deploy the demo first."`
 	Serve   serveCmd   `cmd:"" help:"Run everything, without the demo."`
 	Env     envCmd     `cmd:"" help:"Print shell exports with which AWS clients reach this glassine."`
+	Dev     devCmd     `cmd:"" help:"Run a function from a folder: upload it again when a file is saved, and show its log."`
 	Purge   purgeCmd   `cmd:"" help:"Drop a path (or a prefix ending in *) from the edge's cache."`
 	RootKey rootKeyCmd `cmd:"" name:"root-key" help:"Make the root access key anew; the old one is dead. The server must not run."`
 	Fsck    fsckCmd    `cmd:"" help:"Check the stored objects against their index and checksums. The server must not run."`

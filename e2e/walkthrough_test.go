@@ -1,0 +1,59 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"glassine"
+	"glassine/transform/sample"
+)
+
+// The reference set-up as a page of aws-cli commands, run as it is: it makes everything, asks for a picture through the
+// distribution, and takes everything away.
+func TestWalkthrough(t *testing.T) {
+	t.Parallel() // most of it is the start of some eighty commands
+	s := start(t, func(c *glassine.Config) { c.Demo = false })
+	home := t.TempDir()
+	_, httpsPort, _ := net.SplitHostPort(s.Addresses().HTTPS)
+	_, httpPort, _ := net.SplitHostPort(s.Addresses().HTTP)
+	// The distribution's name resolves nowhere: this is what a hosts file would do.
+	curl := fmt.Sprintf("connect-to = \":443:127.0.0.1:%s\"\nconnect-to = \":80:127.0.0.1:%s\"\ncacert = %q\nnoproxy = \"*\"\n", httpsPort, httpPort, s.CAFile())
+	if err := os.WriteFile(filepath.Join(home, ".curlrc"), []byte(curl), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir() // Debian's CLI first, as in all tests
+	if err := os.Symlink(tool(t, "aws"), filepath.Join(bin, "aws")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "../examples/walkthrough.sh")
+	cmd.Env = append(s.environment(t), "HOME="+home, "PATH="+bin+":"+os.Getenv("PATH"), "AWS_REGION=us-west-2",
+		"AWS_ENDPOINT_URL=http://"+s.Addresses().AWS, "IMAGE="+writeTemp(t, "TestImage.jpg", sample.JPEG),
+		"TRANSFORM_ZIP="+writeTemp(t, "transform.zip", nodeArchive(t, "resize.mjs", "@aws-sdk/client-s3", "axios", "sharp")),
+		"SIGNER_ZIP="+writeTemp(t, "signer.zip", packed(t, map[string]string{"lambda_function.py": "node/functions/lambda_function.py", "edge_signer.py": "node/functions/signer.py"}, nil, nil)))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, last(out, 4000))
+	}
+	for _, want := range []string{"Miss from cloudfront", "Hit from cloudfront", `{"exif":true}`, "301 https://", "REPORT RequestId"} {
+		if !strings.Contains(strings.ToLower(string(out)), strings.ToLower(want)) {
+			t.Errorf("the output has no %q", want)
+		}
+	}
+	root := s.IAM.Root()
+	if all, err := s.Lambda.ListFunctions(t.Context(), root, "us-west-2"); err != nil || len(all) != 0 {
+		t.Errorf("functions left: %v, %v", all, err)
+	}
+	if all, err := s.S3.Buckets(t.Context(), root); err != nil || len(all) != 0 {
+		t.Errorf("buckets left: %v, %v", all, err)
+	}
+	if all, err := s.Edge.ListDistributions(t.Context(), root); err != nil || len(all) != 0 {
+		t.Errorf("distributions left: %v, %v", all, err)
+	}
+}
+
+func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
