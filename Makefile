@@ -30,6 +30,7 @@ bench: build
 	go run ./bench/hit
 	go run ./bench/s3
 	go run ./bench/objectlambda -gib
+	go run ./bench/invoke
 
 # deps: the tools that the tests ask, from Debian's packages and npm.
 deps:

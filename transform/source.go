@@ -199,12 +199,12 @@ func putBuffer(b []byte) {
 // object was stored with, as the reference function says it.
 func (s *source) explain(err error) error {
 	if u, ok := errors.AsType[*metadata.UnsupportedError](err); ok {
-		const supported = "is not supported; supported types are image/jpeg and image/png"
+		const supported = "is not supported; supported types are " + metadata.SupportedTypes
 		stored, _, _ := mime.ParseMediaType(s.header.Get("Content-Type"))
 		switch {
 		case u.Format != "" || stored == "":
 			return &refused{message: u.Error()}
-		case stored == "image/jpeg" || stored == "image/png":
+		case strings.HasPrefix(stored, "image/"):
 			return &refused{message: "File type unknown (stored as " + stored + ", which it is not) " + supported}
 		}
 		return &refused{message: "File type " + stored + " " + supported}

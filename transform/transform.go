@@ -1,5 +1,5 @@
-// Package transform is glassine's built-in image function: a picture goes out without its metadata, and showExif=true
-// answers the picture's EXIF as JSON.
+// Package transform is glassine's built-in image function: a picture goes out without its metadata, showExif=true answers
+// the picture's EXIF as JSON, and format=json all that it says. metadata=copyright|keep and icc=strip choose what may stay.
 //
 // It is a plain S3 Object Lambda function, with the contract of the reference function of the AWS Storage Blog ("Modify
 // images cached in Amazon CloudFront using Amazon S3 Object Lambda"): it takes the GetObject event, reads the original
@@ -20,7 +20,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -30,7 +29,7 @@ import (
 )
 
 // Version is part of every ETag that the function makes. It changes whenever the same original would give other bytes.
-const Version = "glassine1"
+const Version = "glassine2"
 
 // Function is the image function. The zero value works; it is safe for many goroutines and must not be copied after
 // first use.
@@ -118,6 +117,10 @@ func parseEvent(b []byte) (*event, error) {
 // prepare reads the original and makes the answer. It holds a place at the gate until the answer needs neither CPU nor
 // memory of note any more; a spooled original keeps the place until the answer is closed.
 func (f *Function) prepare(ctx context.Context, ev *event) (*answer, error) {
+	w, err := parseWish(ev.UserRequest.URL)
+	if err != nil {
+		return f.refusal(ctx, ev, err), nil
+	}
 	leave, err := f.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -130,7 +133,7 @@ func (f *Function) prepare(ctx context.Context, ev *event) (*answer, error) {
 		}
 		return f.refusal(ctx, ev, err), nil
 	}
-	ans, err := plan(src, wantsExif(ev.UserRequest.URL))
+	ans, err := plan(src, w)
 	if err != nil {
 		src.close()
 		leave()
@@ -162,30 +165,10 @@ func (f *Function) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// wantsExif reports whether the caller's URL asks for EXIF: showExif with the value "true" in any case, as the reference
-// function reads it. rawURL is decoded in part, so it need not parse as a URL.
-func wantsExif(rawURL string) bool {
-	rawURL, _, _ = strings.Cut(rawURL, "#")
-	_, query, _ := strings.Cut(rawURL, "?")
-	for pair := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if unescape(name) == "showExif" {
-			return strings.EqualFold(unescape(value), "true")
-		}
-	}
-	return false
-}
-
-func unescape(s string) string {
-	if u, err := url.QueryUnescape(s); err == nil {
-		return u
-	}
-	return s
-}
-
 // plan decides what goes out, before anything does.
-func plan(src *source, exif bool) (*answer, error) {
-	if exif {
+func plan(src *source, w wish) (*answer, error) {
+	switch {
+	case w.exif:
 		block, err := metadata.EXIF(src.at, src.size)
 		if err != nil {
 			return nil, src.explain(err)
@@ -194,24 +177,51 @@ func plan(src *source, exif bool) (*answer, error) {
 		if err != nil {
 			return nil, &refused{message: err.Error()}
 		}
-		return &answer{
-			status: http.StatusOK, size: int64(len(text)), body: strings.NewReader(string(text)),
-			header: src.forward("application/json", "-exif"),
-		}, nil
+		return src.text(text, w), nil
+	case w.json:
+		info, err := metadata.Describe(src.at, src.size)
+		if err != nil {
+			return nil, src.explain(err)
+		}
+		text, err := info.JSON()
+		if err != nil {
+			return nil, err
+		}
+		return src.text(text, w), nil
 	}
-	p, err := metadata.Strip(src.at, src.size)
+	p, err := w.options.Strip(src.at, src.size)
 	if err != nil {
 		return nil, src.explain(err)
 	}
-	return &answer{
+	if w.format != "" && formats[w.format] != p.Format {
+		return nil, needsPixels("format=" + w.format)
+	}
+	ans := &answer{
 		status: http.StatusOK, size: p.Size, body: p.Reader(src.at),
-		header: src.forward(p.ContentType, ""),
-	}, nil
+		header: src.forward(p.ContentType, w.suffix()),
+	}
+	if p.Format == metadata.SVG {
+		ans.header.Set("Content-Security-Policy", metadata.SVGPolicy)
+		ans.header.Set("X-Content-Type-Options", "nosniff")
+	}
+	return ans, nil
 }
 
-// refused is an original that cannot be answered. Its message goes to the caller.
+// text is an answer of JSON.
+func (s *source) text(b []byte, w wish) *answer {
+	return &answer{
+		status: http.StatusOK, size: int64(len(b)), body: strings.NewReader(string(b)),
+		header: s.forward("application/json", w.suffix()),
+	}
+}
+
+// refused is an original, or a wish, that cannot be answered. Its message goes to the caller.
 type refused struct {
 	message string
+	// status and code are what the caller sees; the zero values are 500 and InternalLambdaError, as the reference function
+	// answers whatever went wrong.
+	status int
+	code   string
 	// cause is for the log only.
 	cause error
 }
@@ -225,17 +235,20 @@ func (r *refused) Error() string {
 
 func (r *refused) Unwrap() error { return r.cause }
 
-// refusal is the answer that the reference function gives to whatever went wrong.
+// refusal is the answer to whatever went wrong.
 func (f *Function) refusal(ctx context.Context, ev *event, err error) *answer {
-	message := "The original could not be read"
-	if r, ok := errors.AsType[*refused](err); ok {
-		message = r.message
-	}
-	f.log(ctx, slog.LevelWarn, "original refused", slog.String("request", ev.RequestID), slog.Any("error", err))
-	return &answer{
-		status: http.StatusInternalServerError, code: "InternalLambdaError", message: message,
+	ans := &answer{
+		status: http.StatusInternalServerError, code: "InternalLambdaError", message: "The original could not be read",
 		body: strings.NewReader(""), header: http.Header{}, close: func() {},
 	}
+	if r, ok := errors.AsType[*refused](err); ok {
+		ans.message = r.message
+		if r.status != 0 {
+			ans.status, ans.code = r.status, r.code
+		}
+	}
+	f.log(ctx, slog.LevelWarn, "original refused", slog.String("request", ev.RequestID), slog.Any("error", err))
+	return ans
 }
 
 func (f *Function) log(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {

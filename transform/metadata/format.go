@@ -5,7 +5,7 @@ import "bytes"
 // Format is a kind of picture file, as its content shows it. The zero value is unknown.
 type Format string
 
-// The formats that Sniff tells apart. Strip supports JPEG and PNG; the others are named in errors.
+// The formats that Sniff tells apart and Strip supports.
 const (
 	JPEG Format = "jpeg"
 	PNG  Format = "png"

@@ -16,9 +16,13 @@ var (
 // jpegStripper is the walk through one JPEG.
 type jpegStripper struct {
 	w    *window
+	o    Options
 	plan *Plan
 	icc  iccChunks
+	ties gainMapTies
 
+	// inner is a JPEG within another file: no Exif stays, and no profile.
+	inner      bool
 	jfif, exif bool
 	// components is the number that SOF declares; 0 before SOF.
 	components int
@@ -28,11 +32,15 @@ type jpegStripper struct {
 	dnl      bool
 }
 
-func stripJPEG(w *window) (*Plan, error) {
-	s := &jpegStripper{w: w, plan: &Plan{Format: JPEG, ContentType: JPEG.ContentType(), Orientation: 1}}
+func stripJPEG(w *window, o Options) (*Plan, error) {
+	s := &jpegStripper{w: w, o: o, plan: &Plan{Format: JPEG, ContentType: JPEG.ContentType(), Orientation: 1}}
+	return s.strip()
+}
+
+func (s *jpegStripper) strip() (*Plan, error) {
 	s.plan.keep(0, 2)
 	for at := int64(2); ; {
-		seg, err := nextSegment(w, at)
+		seg, err := nextSegment(s.w, at)
 		if errors.Is(err, io.EOF) || errors.Is(err, errCut) {
 			return s.cut()
 		}
@@ -40,12 +48,12 @@ func stripJPEG(w *window) (*Plan, error) {
 			return nil, err
 		}
 		if seg.marker == mEOI {
-			// What follows EOI is no part of the picture: trailers, MPF images, gain maps, videos.
+			// What follows EOI is no part of the picture: trailers, further pictures, videos. A gain map is.
 			if err := s.complete(seg.off); err != nil {
 				return nil, err
 			}
 			s.plan.keep(seg.off, seg.size)
-			return s.plan.finish(), nil
+			return s.finish(seg.end())
 		}
 		if at, err = s.segment(seg); err != nil {
 			return nil, err
@@ -54,6 +62,47 @@ func stripJPEG(w *window) (*Plan, error) {
 			return nil, seg.damaged("too many segments to drop")
 		}
 	}
+}
+
+// stripInnerJPEG plans the JPEG that lies in the n bytes at off of w, as a picture within another file: its parts count
+// from the start of w, and neither its orientation nor its profile stays, unless profile is set.
+func stripInnerJPEG(w *window, off, n int64, profile bool) (*Plan, error) {
+	in := newWindow(io.NewSectionReader(w.src, off, n), n)
+	defer in.free()
+	head, err := in.at(0, int(min(n, 3)))
+	if err != nil {
+		return nil, err
+	}
+	if Sniff(head) != JPEG {
+		return nil, &DamagedError{Format: JPEG, Offset: off, Reason: "no JPEG where one should be"}
+	}
+	s := &jpegStripper{w: in, plan: &Plan{Format: JPEG, ContentType: JPEG.ContentType(), Orientation: 1}, inner: true}
+	if !profile {
+		s.o.ICC = ICCStrip
+	}
+	plan, err := s.strip()
+	if err != nil {
+		return nil, err
+	}
+	for i := range plan.parts {
+		plan.parts[i].off += off
+	}
+	return plan, nil
+}
+
+// finish adds the gain map of a picture that ends at eoi.
+func (s *jpegStripper) finish(eoi int64) (*Plan, error) {
+	if s.inner {
+		return s.plan.finish(), nil
+	}
+	g, err := s.findGainMap(eoi)
+	if err == nil && g != nil {
+		err = s.addGainMap(g)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.plan.finish(), nil
 }
 
 // cut ends the plan of a file that stops before EOI. Decoders show what is there, so once a scan has begun it passes, and
@@ -80,6 +129,9 @@ func (s *jpegStripper) complete(off int64) error {
 // segment plans one segment, with the scan data that follows an SOS, and returns where to go on.
 func (s *jpegStripper) segment(seg segment) (next int64, err error) {
 	next = seg.end()
+	if m := seg.marker; s.ties.tables == 0 && m >= mSOF0 && m <= mDRI && (m < mRST0 || m >= mDQT) && m != mDNL {
+		s.ties.tables = seg.off
+	}
 	switch m := seg.marker; {
 	case m >= mRST0 && m <= mRST7 || m == mTEM:
 		return next, nil // stray; decoders pass over it
@@ -186,6 +238,7 @@ func (s *jpegStripper) application(seg segment) error {
 	if err != nil {
 		return err
 	}
+	s.ties.application(seg, b)
 	switch seg.marker {
 	case mAPP0:
 		if !s.jfif && len(b) >= 14 && bytes.HasPrefix(b, jfifID) {
@@ -193,15 +246,16 @@ func (s *jpegStripper) application(seg segment) error {
 			s.plan.put(jfifSegment(b))
 		}
 	case mAPP1:
-		if !s.exif && isExif(b) {
+		if !s.exif && !s.inner && isExif(b) {
 			s.exif = true
-			if o := orientation(b[6:]); o > 1 {
-				s.plan.Orientation = o
-				s.plan.put(append([]byte{0xff, mAPP1, 0, 34, 'E', 'x', 'i', 'f', 0, 0}, orientationTIFF(o)...))
+			e := s.o.essence(b[6:])
+			s.plan.Orientation = e.orientation
+			if block := e.block(); block != nil {
+				s.plan.put(appSegment(mAPP1, append([]byte("Exif\x00\x00"), block...)))
 			}
 		}
 	case mAPP2:
-		if len(b) >= 14 && bytes.HasPrefix(b, iccID) {
+		if s.o.profile() && len(b) >= 14 && bytes.HasPrefix(b, iccID) {
 			s.icc.add(s.plan, seg, b)
 		}
 	case mAPP14:
@@ -212,6 +266,12 @@ func (s *jpegStripper) application(seg segment) error {
 		}
 	}
 	return nil
+}
+
+// appSegment returns a marker segment with the payload b, which is at most 65533 bytes long.
+func appSegment(marker byte, b []byte) []byte {
+	n := len(b) + 2
+	return append([]byte{0xff, marker, byte(n >> 8), byte(n)}, b...)
 }
 
 // jfifSegment returns an APP0 with the version and density of the JFIF payload b, without its thumbnail.

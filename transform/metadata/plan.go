@@ -16,9 +16,10 @@ type Plan struct {
 	Format Format
 	// Size is the exact number of bytes that Reader yields.
 	Size int64
-	// ContentType is the media type of the copy, by its content: "image/jpeg" or "image/png".
+	// ContentType is the media type of the copy, by its content, such as "image/jpeg".
 	ContentType string
-	// Orientation is the Exif orientation that the copy carries, 1 to 8; 1 also when the source says nothing.
+	// Orientation is the Exif orientation that the copy carries, 1 to 8; 1 also when the source says nothing. Of AVIF, HEIF and
+	// JPEG XL it is 1 always: their decoders turn the picture by themselves, and ask nobody to.
 	Orientation int
 
 	parts []part
@@ -125,6 +126,10 @@ func (p *Plan) keep(off, n int64) {
 
 // put adds new bytes, which the plan keeps.
 func (p *Plan) put(b []byte) {
+	if k := len(p.parts) - 1; k >= 0 && p.parts[k].lit != nil {
+		p.parts[k].lit = append(p.parts[k].lit, b...)
+		return
+	}
 	p.parts = append(p.parts, part{lit: b})
 }
 

@@ -2,6 +2,7 @@ package metadata_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"runtime"
@@ -179,6 +180,65 @@ func BenchmarkExifJSON(b *testing.B) {
 	for b.Loop() {
 		if _, err := metadata.ExifJSON(block); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// padded is a file of any size: head, zeros, tail.
+type padded struct {
+	head, tail string
+	size       int64
+}
+
+func (v *padded) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), v.size-off))
+	clear(p[:n])
+	if off < int64(len(v.head)) {
+		copy(p[:n], v.head[off:])
+	}
+	if at := v.size - int64(len(v.tail)); off+int64(n) > at {
+		copy(p[max(at-off, 0):n], v.tail[max(off-at, 0):])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// TestMemoryOfContainers is TestMemory for the other formats.
+func TestMemoryOfContainers(t *testing.T) {
+	const size = 1 << 30
+	le32 := func(v int) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(v))) }
+	tiff := tiffImage()
+	tiff.tags[8] = tiffTag{279, 4, []uint32{4, size - 4096}}
+	h := heifIn{
+		brands: heicBrands, items: []heifItemIn{{id: 1, kind: "hvc1", data: "x", properties: "\x81"}},
+		properties: []string{isoBox("hvcC", "CONFIG")},
+	}
+	heif := string(h.write())
+	mdat := strings.LastIndex(heif, "mdat") - 4
+	heif = strings.Replace(heif[:mdat]+be32(size-mdat)+"mdat", be32(mdat+8)+be32(1), be32(mdat+8)+be32(size-mdat-8), 1)
+	png := string(pngOf(t, scene(3, 3)))
+	for _, c := range []struct {
+		name string
+		src  *padded
+	}{
+		{"WebP", &padded{head: "RIFF" + le32(size-8) + "WEBPVP8 " + le32(size-20) + vp8, size: size}},
+		{"TIFF", &padded{head: string(writeTIFF(false, tiff)), size: size}},
+		{"HEIF", &padded{head: heif, size: size}},
+		{"JPEG XL", &padded{head: jxlHead + be32(size-32) + "jxlc" + jxlStream, size: size}},
+		{"PNG, with a chunk of 1 GiB that goes", &padded{head: png[:33] + be32(size-len(png)-12) + "prVt", size: size, tail: "\x00\x00\x00\x00" + png[33:]}},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		_, err := metadata.Strip(c.src, c.src.size)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: a strip of 1 GiB allocated %d bytes in all, want at most 1 MiB", c.name, got)
 		}
 	}
 }

@@ -78,6 +78,7 @@ func newChunk(kind string, data []byte) []byte {
 // pngStripper is the walk through one PNG.
 type pngStripper struct {
 	w    *window
+	o    Options
 	plan *Plan
 	// depth and color are IHDR's bit depth and colour type; palette is the number of PLTE's entries.
 	depth, color byte
@@ -88,9 +89,9 @@ type pngStripper struct {
 	idat int
 }
 
-func stripPNG(w *window) (*Plan, error) {
+func stripPNG(w *window, o Options) (*Plan, error) {
 	s := &pngStripper{
-		w: w, seen: make(map[string]bool),
+		w: w, o: o, seen: make(map[string]bool),
 		plan: &Plan{Format: PNG, ContentType: PNG.ContentType(), Orientation: 1},
 	}
 	s.plan.keep(0, int64(len(pngSignature)))
@@ -149,6 +150,9 @@ func (s *pngStripper) chunk(c chunk) error {
 	case "eXIf":
 		return s.exif(c)
 	case "iCCP":
+		if !s.o.profile() {
+			return nil
+		}
 		return s.profile(c)
 	}
 	s.plan.keep(c.off, c.end()-c.off)
@@ -183,21 +187,19 @@ func (s *pngStripper) header(c chunk) error {
 	return nil
 }
 
-// exif plans a one-tag eXIf for an orientation that turns the picture.
+// exif plans an eXIf of what stays: the orientation, when it turns the picture.
 func (s *pngStripper) exif(c chunk) error {
 	b, err := s.w.at(c.data(), int(min(c.n, windowSize)))
 	if err != nil {
 		return err
 	}
-	if o := orientation(b); o > 1 {
-		s.plan.Orientation = o
-		s.plan.put(newChunk("eXIf", orientationTIFF(o)))
+	e := s.o.essence(b)
+	s.plan.Orientation = e.orientation
+	if block := e.block(); block != nil {
+		s.plan.put(newChunk("eXIf", block))
 	}
 	return nil
 }
-
-// maxPNGExif is the largest eXIf that EXIF returns. JPEG's limit is 64 KiB; no camera writes more.
-const maxPNGExif = 1 << 20
 
 func exifPNG(w *window) ([]byte, error) {
 	for at := int64(len(pngSignature)); ; {
@@ -213,7 +215,7 @@ func exifPNG(w *window) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if ok && c.n > maxPNGExif {
+			if ok && c.n > maxExif {
 				return nil, c.damaged("eXIf chunk of more than 1 MiB")
 			}
 			if ok {
@@ -227,18 +229,9 @@ func exifPNG(w *window) ([]byte, error) {
 // readTIFF returns the data of an eXIf chunk, and nil when it does not begin as section 11.3.4.4 asks: libpng and
 // libspng ignore it then.
 func readTIFF(w *window, c chunk) ([]byte, error) {
-	b := make([]byte, 0, c.n)
-	for at, end := c.data(), c.end()-4; at < end; {
-		p, err := w.peek(at)
-		if err != nil {
-			return nil, err
-		}
-		p = p[:min(int64(len(p)), end-at)]
-		b = append(b, p...)
-		at += int64(len(p))
-	}
-	if len(b) < 4 || string(b[:4]) != "II*\x00" && string(b[:4]) != "MM\x00*" {
-		return nil, nil
+	b, err := w.read(c.data(), c.n)
+	if err != nil || len(b) < 4 || string(b[:4]) != "II*\x00" && string(b[:4]) != "MM\x00*" {
+		return nil, err
 	}
 	return b, nil
 }

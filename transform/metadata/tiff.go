@@ -66,13 +66,3 @@ func orientation(b []byte) int {
 	}
 	return 1
 }
-
-// orientationTIFF returns the smallest Exif block that says orientation o: 26 bytes.
-func orientationTIFF(o int) []byte {
-	return []byte{
-		'M', 'M', 0, 42, 0, 0, 0, 8, // header, first directory at 8
-		0, 1, // one entry
-		1, 0x12, 0, 3, 0, 0, 0, 1, 0, byte(o), 0, 0, // Orientation, SHORT, 1 value
-		0, 0, 0, 0, // no next directory
-	}
-}

@@ -65,6 +65,22 @@ func (w *window) at(offset int64, n int) ([]byte, error) {
 	return w.buf[i : i+n], nil
 }
 
+// read returns a copy of the n bytes at offset, or io.EOF when the source does not hold them all. The caller bounds n.
+func (w *window) read(offset, n int64) ([]byte, error) {
+	if offset < 0 || n < 0 || offset > w.size-n {
+		return nil, io.EOF
+	}
+	b := make([]byte, 0, n)
+	for int64(len(b)) < n {
+		p, err := w.peek(offset + int64(len(b)))
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, p[:min(int64(len(p)), n-int64(len(b)))]...)
+	}
+	return b, nil
+}
+
 func (w *window) fill(offset int64) error {
 	n := int(min(windowSize, w.size-offset))
 	w.base, w.n = offset, 0

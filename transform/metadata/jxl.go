@@ -1,0 +1,272 @@
+package metadata
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// jxlSignature begins the container form (ISO/IEC 18181-2 section 9.1); a bare codestream begins with ff 0a.
+const jxlSignature = "\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a"
+
+// stripJXL keeps the codestream, the level that it needs and nothing else of the container. Exif, XMP, JUMBF, their compressed
+// forms, the frame index, gain maps and the data that would restore a JPEG go: these restore its metadata too. How the
+// picture is turned is told by the codestream (ISO/IEC 18181-1 section D.3.2). A bare codestream has no metadata and stays
+// as it is.
+func stripJXL(w *window, o Options) (*Plan, error) {
+	plan := &Plan{Format: JXL, ContentType: JXL.ContentType(), Orientation: 1}
+	f, err := openJXL(w)
+	if err != nil {
+		return nil, err
+	}
+	if f.preview {
+		return nil, &UnsupportedError{Format: JXL, Detail: "with a preview"}
+	}
+	if f.bare {
+		plan.keep(0, w.size)
+		return plan.finish(), nil
+	}
+	plan.put([]byte(jxlSignature))
+	plan.put(appendBox(nil, "ftyp", []byte("jxl \x00\x00\x00\x00jxl ")))
+	if f.level != nil {
+		plan.put(appendBox(nil, "jxll", f.level))
+	}
+	if o.Metadata == KeepCopyright {
+		block, err := f.exif(w)
+		if err != nil {
+			return nil, err
+		}
+		e := o.essence(block)
+		e.orientation = 1
+		if b := e.block(); b != nil {
+			plan.put(appendBox(nil, "Exif", make([]byte, 4), b))
+		}
+	}
+	for _, b := range f.stream {
+		if b.sized {
+			plan.keep(b.off, b.size)
+			continue
+		}
+		plan.put(append([]byte{0, 0, 0, 0}, b.kind...)) // a last box, which goes to the end of the file
+		plan.keep(b.data(), b.size-b.head)
+	}
+	if len(plan.parts) > maxParts {
+		return nil, &DamagedError{Format: JXL, Offset: 0, Reason: "too many boxes to drop"}
+	}
+	return plan.finish(), nil
+}
+
+// jxlFile is the structure of a JPEG XL file.
+type jxlFile struct {
+	jxlHeader
+	bare bool
+	// level is the data of jxll, one byte.
+	level []byte
+	// stream are the boxes of the codestream: one jxlc, or jxlp in order.
+	stream []jxlBox
+	// meta are the first boxes of the kinds Exif, "xml " and brob.
+	meta map[string]box
+}
+
+type jxlBox struct {
+	box
+	// sized says that the box tells its length.
+	sized bool
+}
+
+func openJXL(w *window) (*jxlFile, error) {
+	f := &jxlFile{meta: make(map[string]box)}
+	sig, err := w.at(0, int(min(w.size, int64(len(jxlSignature)))))
+	if err != nil {
+		return nil, err
+	}
+	if string(sig) != jxlSignature {
+		f.bare = true
+		head, err := w.read(0, min(w.size, 64))
+		if err != nil {
+			return nil, err
+		}
+		return f, f.parse(head, 0)
+	}
+	var whole bool
+	err = eachBox(w, JXL, int64(len(jxlSignature)), w.size, func(b box) error {
+		first, err := w.at(b.off, 4)
+		if err != nil {
+			return err
+		}
+		sized := !bytes.Equal(first, []byte{0, 0, 0, 0})
+		switch b.kind {
+		case "jxlc", "jxlp":
+			if whole || len(f.stream) > 0 && (b.kind == "jxlc" || f.stream[0].kind == "jxlc") || len(f.stream) == 1<<15 {
+				return &DamagedError{Format: JXL, Offset: b.off, Reason: "more than one codestream"}
+			}
+			if whole, err = f.part(w, b); err != nil {
+				return err
+			}
+			f.stream = append(f.stream, jxlBox{b, sized})
+		case "jxll":
+			if f.level == nil && b.size-b.head == 1 {
+				f.level, err = w.read(b.data(), 1)
+			}
+		case "Exif", "xml ", "brob":
+			if _, twice := f.meta[b.kind]; !twice {
+				f.meta[b.kind] = b
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !whole {
+		return nil, &DamagedError{Format: JXL, Offset: w.size, Reason: "file ends before its picture"}
+	}
+	return f, f.head(w)
+}
+
+// part checks a box of the codestream and reports whether it is the last. A jxlp begins with its number; the last has the
+// highest bit set (ISO/IEC 18181-2 section 9.9).
+func (f *jxlFile) part(w *window, b box) (last bool, err error) {
+	if b.kind == "jxlc" {
+		return true, nil
+	}
+	c, err := w.at(b.data(), 4)
+	if errors.Is(err, io.EOF) || b.size-b.head < 4 {
+		return false, &DamagedError{Format: JXL, Offset: b.off, Reason: "part of a codestream without its number"}
+	}
+	if err != nil {
+		return false, err
+	}
+	number := int64(c[0]&0x7f)<<24 | int64(c[1])<<16 | int64(c[2])<<8 | int64(c[3])
+	if number != int64(len(f.stream)) {
+		return false, &DamagedError{Format: JXL, Offset: b.off, Reason: "parts of the codestream out of order"}
+	}
+	return c[0]&0x80 != 0, nil
+}
+
+// head parses the first bytes of the codestream, which may be spread over parts.
+func (f *jxlFile) head(w *window) error {
+	var head []byte
+	for _, b := range f.stream {
+		skip := int64(0)
+		if b.kind == "jxlp" {
+			skip = 4
+		}
+		p, err := w.read(b.data()+skip, min(b.size-b.head-skip, int64(64-len(head))))
+		if err != nil {
+			return err
+		}
+		if head = append(head, p...); len(head) == 64 {
+			break
+		}
+	}
+	return f.parse(head, f.stream[0].off)
+}
+
+func exifJXL(w *window) ([]byte, error) {
+	f, err := openJXL(w)
+	if err != nil {
+		return nil, err
+	}
+	return f.exif(w)
+}
+
+// exif returns the Exif block. One that is compressed with Brotli is an error: this package has no Brotli.
+func (f *jxlFile) exif(w *window) ([]byte, error) {
+	b, ok := f.meta["Exif"]
+	if !ok {
+		return nil, f.compressed(w, "Exif")
+	}
+	n := b.size - b.head
+	if n < 4 {
+		return nil, nil
+	}
+	if n > maxExif {
+		return nil, &DamagedError{Format: JXL, Offset: b.off, Reason: "Exif box of more than 1 MiB"}
+	}
+	p, err := w.read(b.data(), n)
+	if err != nil {
+		return nil, err
+	}
+	return exifPayload(p), nil
+}
+
+// compressed returns an error when the first brob box holds a box of the kind.
+func (f *jxlFile) compressed(w *window, kind string) error {
+	b, ok := f.meta["brob"]
+	if !ok || b.size-b.head < 4 {
+		return nil
+	}
+	p, err := w.at(b.data(), 4)
+	if err != nil || string(p) != kind {
+		return err
+	}
+	return &UnsupportedError{Format: JXL, Detail: "with " + kind + " compressed by Brotli"}
+}
+
+// jxlHeader is what the codestream's own header tells (ISO/IEC 18181-1 annex D).
+type jxlHeader struct {
+	width, height int64
+	// orientation is as in Exif; decoders follow it by themselves.
+	orientation        int
+	preview, animation bool
+}
+
+// jxlBits reads bits, the lowest of a byte first. Past the end it gives zeros.
+type jxlBits struct {
+	b   []byte
+	at  int
+	end bool
+}
+
+func (r *jxlBits) u(n int) (v int64) {
+	for i := range n {
+		if r.at/8 >= len(r.b) {
+			r.end = true
+			return 0
+		}
+		v |= int64(r.b[r.at/8]>>(r.at%8)&1) << i
+		r.at++
+	}
+	return v
+}
+
+// size reads a SizeHeader (section D.2).
+func (r *jxlBits) size() (width, height int64) {
+	small := r.u(1) == 1
+	one := func() int64 {
+		if small {
+			return 8 * (1 + r.u(5))
+		}
+		return 1 + r.u([]int{9, 13, 18, 30}[r.u(2)])
+	}
+	height = one()
+	ratios := [][2]int64{{}, {1, 1}, {12, 10}, {4, 3}, {3, 2}, {16, 9}, {5, 4}, {2, 1}}
+	if ratio := r.u(3); ratio > 0 {
+		return height * ratios[ratio][0] / ratios[ratio][1], height
+	}
+	return one(), height
+}
+
+// parse reads the header of the codestream that begins with head, which stands at off.
+func (h *jxlHeader) parse(head []byte, off int64) error {
+	h.orientation = 1
+	if len(head) < 2 || head[0] != 0xff || head[1] != 0x0a {
+		return &DamagedError{Format: JXL, Offset: off, Reason: "no codestream"}
+	}
+	r := &jxlBits{b: head[2:]}
+	h.width, h.height = r.size()
+	if r.u(1) == 0 && r.u(1) == 1 { // not all is default, and there are extra fields
+		h.orientation = 1 + int(r.u(3))
+		if r.u(1) == 1 {
+			r.size() // the size that the picture is to be shown in
+		}
+		if h.preview = r.u(1) == 1; !h.preview {
+			h.animation = r.u(1) == 1
+		}
+	}
+	if r.end {
+		return &DamagedError{Format: JXL, Offset: off, Reason: "codestream ends in its header"}
+	}
+	return nil
+}
