@@ -170,6 +170,7 @@ func (s *System) demoEdgeRights(ctx context.Context, c iam.Caller) error {
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"`+action+`","Resource":["`+strings.Join(resources, `","`)+`"]}]}`)
 	}
 	return errors.Join(
+		s.IAM.AttachRolePolicy(ctx, c, demoEdgeRole, "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"),
 		allow("object-lambda", "s3-object-lambda:GetObject", s.demoLambdaARN()),
 		allow("invoke", "lambda:InvokeFunction", s.demoFunctionARN()+":$LATEST"),
 		allow("read-original", "s3:GetObject", s.demoPointARN()+"/object/*", "arn:aws:s3:::"+DemoBucket(s.cfg.Account)+"/*"),
@@ -190,10 +191,11 @@ func (s *System) demoDistribution(ctx context.Context, c iam.Caller) error {
 	if policyID == "" {
 		day, year := int64(86400), int64(31536000)
 		p, err := s.Edge.CreateCachePolicy(ctx, c, edge.CachePolicyConfig{
-			Name: demoPolicy, Comment: "Caches by path and showExif", DefaultTTL: &day, MaxTTL: &year,
+			Name: demoPolicy, Comment: "Caches by path and the wishes of viewers", DefaultTTL: &day, MaxTTL: &year,
 			AcceptEncodingGzip: true, AcceptEncodingBrotli: true,
 			Headers: edge.Selection{Behavior: "none"}, Cookies: edge.Selection{Behavior: "none"},
-			QueryStrings: edge.Selection{Behavior: "whitelist", Names: []string{"showExif"}},
+			// Not metadata: whether it goes is not for viewers to say.
+			QueryStrings: edge.Selection{Behavior: "whitelist", Names: []string{"showExif", "format", "f", "icc", "orient"}},
 		})
 		if err != nil {
 			return err

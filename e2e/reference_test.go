@@ -80,6 +80,10 @@ func TestPhotographThroughUploadedFunctions(t *testing.T) {
 		t.Errorf("showExif = %s %s", exif.Status, exif.body)
 	}
 
+	if _, errOut, err := command(t, env, "aws", "lambda", "delete-function", "--function-name", version); err == nil || !strings.Contains(errOut, "ResourceConflictException") {
+		t.Errorf("delete of the version that the distribution uses: %v %s", err, errOut)
+	}
+
 	// Both functions wrote their logs, under the names that AWS gives them.
 	for _, group := range []string{"/aws/lambda/transform", "/aws/lambda/us-east-1.signer"} {
 		var events struct{ Events []struct{ Message string } }

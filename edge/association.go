@@ -78,3 +78,19 @@ func (e *Edge) checkFunction(ctx context.Context, c iam.Caller, f LambdaFunction
 	}
 	return nil
 }
+
+// Using returns the ARN of a distribution that runs a function version at the edge, or "".
+func (e *Edge) Using(versionARN string) string {
+	e.control.Lock()
+	defer e.control.Unlock()
+	for _, d := range e.distributions {
+		for _, b := range d.Config.behaviors() {
+			for _, f := range b.LambdaFunctions {
+				if f.FunctionARN == versionARN {
+					return d.ARN
+				}
+			}
+		}
+	}
+	return ""
+}

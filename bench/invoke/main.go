@@ -1,6 +1,7 @@
 // Command invoke measures what a function call costs here beside the function's own work: the time from a version without a
 // process to its first answer (cold), what an invocation of a function that does nothing takes (warm), and a thousand
-// invocations at concurrency 8, for a Go bootstrap, Node and Python, each in the firmest sandbox that the machine gives.
+// invocations at concurrency 8, for a Go bootstrap, Node and Python, each in the firmest sandbox that the machine gives; and,
+// first, for a function inside the process.
 //
 //	go run ./bench/invoke [-cold 20] [-warm 5000]
 //
@@ -27,6 +28,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"glassine/lambda/runner"
 	"glassine/lambda/sandbox"
 )
 
@@ -62,6 +64,11 @@ func run(cold, warm int) error {
 	load, _ := os.ReadFile("/proc/loadavg") // absent elsewhere than on Linux
 	fmt.Printf("level %s %s\n%s, %d CPUs, load %s\n", level, strings.Join(why, "; "), runtime.Version(), runtime.NumCPU(), strings.TrimSpace(string(load)))
 	fmt.Printf("%-8s %22s %22s %22s %22s %22s %26s\n", "", "bare start p50/p99", "cold p50/p99", "of it to init p50/p99", "bare echo p50/p99", "warm p50/p99", "1000 at 8: lost, p50/p99")
+	inside, err := inProcess(warm)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-8s %22s %22s %22s %22s %22s\n", "inside", "-", "-", "-", "-", percentiles(inside))
 	functions, err := writeFunctions(dir)
 	if err != nil {
 		return err
@@ -72,6 +79,20 @@ func run(cold, warm int) error {
 		}
 	}
 	return nil
+}
+
+// inProcess calls a function that is part of the program.
+func inProcess(n int) (took []time.Duration, err error) {
+	f := runner.Func(func(_ context.Context, inv runner.Invocation) ([]byte, error) { return inv.Payload, nil })
+	for i := range n {
+		begin := time.Now()
+		out, err := f.Run(context.Background(), runner.Invocation{RequestID: "bench", Payload: []byte(strconv.Itoa(i))})
+		took = append(took, time.Since(begin))
+		if err != nil || string(out) != strconv.Itoa(i) {
+			return nil, fmt.Errorf("event %d came back as %s, %w", i, out, err)
+		}
+	}
+	return took, nil
 }
 
 type function struct {
@@ -220,7 +241,7 @@ func (f function) crowd(host *sandbox.Host, n, concurrency int) (lost int, took 
 func percentiles(d []time.Duration) string {
 	slices.Sort(d)
 	at := func(p float64) string {
-		return d[int(p*float64(len(d)-1))].Round(time.Microsecond).String()
+		return d[int(p*float64(len(d)-1))].Round(100 * time.Nanosecond).String()
 	}
 	return at(0.5) + " / " + at(0.99)
 }
