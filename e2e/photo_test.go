@@ -121,16 +121,23 @@ func TestErrorsAreCachedForTheErrorTTLOnly(t *testing.T) {
 	s.useFunction(t, hook.URL)
 	asked := func(what string, want int64) {
 		t.Helper()
-		if a := s.view(t, http.MethodGet, "/notes.txt"); a.StatusCode != http.StatusInternalServerError || a.Header.Get("X-Cache") != "Error from cloudfront" {
+		a := s.view(t, http.MethodGet, "/notes.txt")
+		if a.StatusCode != http.StatusInternalServerError || a.Header.Get("X-Cache") != "Error from cloudfront" {
 			t.Errorf("%s: %s, X-Cache %q, want 500 and Error", what, a.Status, a.Header.Get("X-Cache"))
 		}
 		if got := invocations.Load(); got != want {
-			t.Errorf("%s: %d invocations, want %d", what, got, want)
+			t.Errorf("%s: %d invocations, want %d (%s, %s)", what, got, want, a.Header, a.body)
 		}
 	}
 	asked("the first view", 1)
 	asked("a view within 10 s", 1)
 	ahead.Store(int64(11 * time.Second))
+	for range 100 { // the clock was put forward while the first answer was still being put away: who comes then shares it
+		if s.view(t, http.MethodGet, "/notes.txt"); invocations.Load() == 2 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	asked("a view after 11 s", 2)
 }
 
