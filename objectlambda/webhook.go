@@ -59,7 +59,7 @@ func (c *Call) fromWebhook(ctx context.Context, inputURL, token string, deliver 
 	}
 	req.Header.Set("Content-Type", "application/json")
 	c.event.Function, c.event.invoked = c.transform.Function, c.s.cfg.Now()
-	resp, err := c.s.cfg.Webhooks.RoundTrip(req)
+	resp, err := c.s.cfg.Webhooks.RoundTrip(req) //nolint:bodyclose // Abort closes it too
 	if err != nil {
 		c.noAnswer(ctx, err)
 		if limited.Err() != nil {

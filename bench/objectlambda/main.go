@@ -73,7 +73,12 @@ func run(ctx context.Context, rounds, n int, gib bool) error {
 		stop()
 		return err
 	}
-	defer func() { stop(); _ = <-ended }() // what was measured stands
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "bench/objectlambda:", err)
+		}
+	}()
 	if _, err := r.measure(ctx, r.ways[0], "object", n/10); err != nil { // warm up
 		return err
 	}

@@ -61,7 +61,7 @@ func (c *connection) do(head, body []byte) ([]byte, error) {
 	resp.Body.Close()
 	if err != nil || resp.StatusCode/100 != 2 {
 		line, _, _ := bytes.Cut(head, []byte("\r\n"))
-		return nil, fmt.Errorf("%s: %d %s (%v)", line, resp.StatusCode, got, err)
+		return nil, fmt.Errorf("%s: %d %s (%v)", line, resp.StatusCode, got, err) //nolint:errorlint // it may be nil
 	}
 	return got, nil
 }

@@ -123,7 +123,7 @@ func fileSystem(dir string) (string, error) {
 	if err := syscall.Statfs(dir, &info); err != nil {
 		return "", err
 	}
-	name := map[int64]string{0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0x794c7630: "overlayfs"}[int64(info.Type)]
+	name := map[int64]string{0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0x794c7630: "overlayfs"}[info.Type]
 	switch {
 	case info.Type == 0x01021994:
 		return "", fmt.Errorf("%s is in memory, where a flush costs nothing: name a directory on a disk with -dir", dir)

@@ -253,9 +253,9 @@ func (c *client) read(s *server, p place) bool {
 
 // share puts or deletes an object that other clients write to as well.
 func (c *client) share(s *server, p place) bool {
-	method, b, sum := "PUT", anyBody(), ""
-	content, header := b.bytes(), b.header()
-	if sum = b.String(); rand.IntN(4) == 0 {
+	method, b := "PUT", anyBody()
+	sum, content, header := b.String(), b.bytes(), b.header()
+	if rand.IntN(4) == 0 {
 		method, sum, content, header = "DELETE", storetest.Absent, nil, nil
 	}
 	number := c.history.Began(p.path(), sum)

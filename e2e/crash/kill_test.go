@@ -150,7 +150,7 @@ func (w *world) fsck() (orphans int, err error) {
 	last = last[strings.LastIndexByte(last, '\n')+1:]
 	bytes, problems := 0, 0
 	if _, err := fmt.Sscanf(last, "%d files, %d bytes read, %d problems", &w.files, &bytes, &problems); err != nil || problems != orphans {
-		return orphans, fmt.Errorf("fsck found %d problems and %d files of no object (%v):\n%s", problems, orphans, err, out)
+		return orphans, fmt.Errorf("fsck found %d problems and %d files of no object (%v):\n%s", problems, orphans, err, out) //nolint:errorlint // it may be nil
 	}
 	return orphans, nil
 }

@@ -220,7 +220,7 @@ func (o observed) check(s *server, clients []*client, history *storetest.History
 		}
 		a, err := s.do("DELETE", u.place.path()+"?uploadId="+url.QueryEscape(id), nil, nil)
 		if !asked || err != nil || a.status != http.StatusNoContent {
-			return fmt.Errorf("%s has an upload that nobody asked for, or that cannot be aborted: %v, %d %s", u.place.path(), err, a.status, a.body)
+			return fmt.Errorf("%s has an upload that nobody asked for, or that cannot be aborted: %v, %d %s", u.place.path(), err, a.status, a.body) //nolint:errorlint // it may be nil
 		}
 	}
 	for _, c := range clients {

@@ -75,7 +75,7 @@ func (b *sealedBody) ReadAt(p []byte, off int64) (int, error) {
 	}
 	defer b.put(v)
 	n, err := v.ReadAt(p, b.off+off)
-	if err == io.EOF { // the range is longer than the object: the index is damaged
+	if errors.Is(err, io.EOF) { // the range is longer than the object: the index is damaged
 		return n, io.ErrUnexpectedEOF
 	}
 	if err == nil && cut {

@@ -101,7 +101,7 @@ func (s *Store) send(ctx context.Context, body io.Reader, size int64, algorithm 
 	if n > maxBuffered {
 		return s.spool(ctx, io.MultiReader(&buffer, in), h, accept, request)
 	}
-	h.Write(buffer.Bytes())
+	_, _ = h.Write(buffer.Bytes()) // a hash does not fail
 	return sendKnown(bytes.NewReader(buffer.Bytes()), h.digest(), accept, request)
 }
 
