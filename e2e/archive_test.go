@@ -23,7 +23,9 @@ func pack(files, folders map[string]string, skip func(string) bool) ([]byte, err
 		if err != nil {
 			return err
 		}
-		f, err := w.Create(name)
+		header := &zip.FileHeader{Name: name, Method: zip.Deflate}
+		header.SetMode(0o755) // a bootstrap is to be run
+		f, err := w.CreateHeader(header)
 		if err != nil {
 			return err
 		}

@@ -6,10 +6,14 @@ import (
 	"image"
 	_ "image/jpeg"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"glassine/lambda"
 	"glassine/transform/sample"
 )
 
@@ -112,5 +116,25 @@ func TestFunctionWithTheSDKOf2024(t *testing.T) {
 	p := point{name: "sdk572", function: f}.create(t, s)
 	if a := p.ask(t, s, "GET", "/text", nil); a.StatusCode != 200 || string(a.body) != "a text" {
 		t.Errorf("%s %s", a.Status, a.body)
+	}
+}
+
+// A bootstrap in Go, with the SDK of Go.
+func TestFunctionInGo(t *testing.T) {
+	s := start(t)
+	s.put(t, "text", []byte("a text"))
+	bootstrap := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bootstrap, "glassine/e2e/gofunction")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	archive, err := pack(map[string]string{"bootstrap": bootstrap}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := point{name: "in-go", function: lambda.NewFunction{Code: lambda.Code{Zip: archive}, Runtime: "provided.al2023", Handler: "bootstrap", Memory: 256}}.create(t, s)
+	if a := p.ask(t, s, "GET", "/text", nil); a.StatusCode != 200 || string(a.body) != "A TEXT" || a.Header.Get("X-Amz-Meta-By") != "go" {
+		t.Errorf("%s %s %v", a.Status, a.body, a.Header)
 	}
 }
