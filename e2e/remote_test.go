@@ -140,6 +140,7 @@ func (v service) open(t *testing.T) store.Store {
 }
 
 func TestRemoteStoreOverASecondGlassine(t *testing.T) {
+	t.Parallel() // beside those that mostly wait
 	v, _ := secondGlassine(t)
 	storetest.RunRelayed(t, v.open, storetest.Service{})
 }
