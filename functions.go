@@ -72,5 +72,6 @@ func (s *System) functionHandlers() (*lambdaapi.Handler, *logsapi.Handler) {
 }
 
 // Main is called first by every program that runs functions: a function's process begins as this program's own file, run
-// anew. It returns true when this process was to be one and could not; it is to end then.
+// anew. It returns true when this process was to be one and could not; it is to end then. In a program that does not call
+// it, functions whose code is an archive fail, and all else works.
 func Main() bool { return sandbox.Main() }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 )
 
 // Level is how firmly a child is held.
@@ -104,6 +105,12 @@ func (e Exit) String() string {
 	}
 	return fmt.Sprintf("exit status %d", e.Code)
 }
+
+// ErrNoMain says that the program does not call Main, so that it cannot be run anew as a child's first step.
+var ErrNoMain = errors.New("this program does not call confine.Main (glassine.Main) first, so it can start no sandbox")
+
+// mainCalled says that Main was called, and found that this process is no child's.
+var mainCalled atomic.Bool
 
 // ErrUnsupported says that this system cannot do it.
 var ErrUnsupported = errors.New("not supported on this system")

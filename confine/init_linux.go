@@ -45,6 +45,7 @@ type message struct {
 // it returns false at once.
 func Main() bool {
 	if len(os.Args) == 0 || os.Args[0] != initName {
+		mainCalled.Store(true)
 		return false
 	}
 	// What is set from here on belongs to a thread: Landlock, seccomp, no_new_privs, the death signal.

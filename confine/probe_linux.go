@@ -9,6 +9,9 @@ import (
 // Probe finds the firmest level that this machine gives, by going through every step of each without running a program.
 // The second result says, in sentences, what the levels above lack and what the level found does without.
 func (s *Spawner) Probe(ctx context.Context) (Level, []string) {
+	if !mainCalled.Load() {
+		return Process, []string{ErrNoMain.Error()}
+	}
 	var why []string
 	for _, level := range Levels[:len(Levels)-1] {
 		if err := s.try(ctx, level); err != nil {

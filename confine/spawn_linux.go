@@ -104,6 +104,9 @@ func (s *Spawner) Start(ctx context.Context, spec Spec) (*Child, error) {
 }
 
 func (s *Spawner) start(ctx context.Context, o order) (*Child, error) {
+	if !mainCalled.Load() {
+		return nil, ErrNoMain // run anew, this program would do all that it does
+	}
 	var hostID int
 	if o.Spec.Level == Strict {
 		hostID = os.Geteuid()

@@ -26,7 +26,10 @@ type Spawner struct {
 func NewSpawner() *Spawner { return &Spawner{live: map[*Child]struct{}{}} }
 
 // Main has nothing to do on this system.
-func Main() bool { return false }
+func Main() bool {
+	mainCalled.Store(true)
+	return false
+}
 
 // Probe says that there is no more than Process.
 func (s *Spawner) Probe(context.Context) (Level, []string) {

@@ -36,6 +36,9 @@ import (
 )
 
 func main() {
+	if glassine.Main() {
+		return
+	}
 	rounds := flag.Int("rounds", 5, "rounds, of which the median counts")
 	n := flag.Int("n", 2000, "requests of one measurement")
 	gib := flag.Bool("gib", false, "measure the throughput of 1 GiB too")
