@@ -127,7 +127,8 @@ func TestFunctionHasNoWayOut(t *testing.T) {
 	if resp, err := http.Get(host.URL); err != nil || resp.Body.Close() != nil {
 		t.Fatalf("outside: %v", err)
 	}
-	abstract, err := net.Listen("unix", "@glassine-test-out")
+	name := fmt.Sprintf("glassine-test-out-%d", os.Getpid()) // another user may run this test at the same time
+	abstract, err := net.Listen("unix", "@"+name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestFunctionHasNoWayOut(t *testing.T) {
 		{"an address of version 6", "socket.create_connection(('2606:4700:4700::1111', 443), 3)", "unreachable"},
 		{"the machine's metadata service", "socket.create_connection(('169.254.169.254', 80), 3)", "Network is unreachable"},
 		{"a name of the internet", "socket.gethostbyname('example.com')", "gaierror"},
-		{"an abstract Unix socket of the host", "socket.socket(socket.AF_UNIX).connect('\\0glassine-test-out')", "Error: [Errno"},
+		{"an abstract Unix socket of the host", "socket.socket(socket.AF_UNIX).connect('\\0" + name + "')", "Error: [Errno"},
 		{"the hypervisor's sockets", "socket.socket(40, socket.SOCK_STREAM)", "PermissionError"},
 		{"raw packets", "socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)", "PermissionError"},
 		{"a new namespace", "subprocess.run(['unshare', '-Ur', 'true'], capture_output=True, text=True).stderr", "Operation not permitted"},
