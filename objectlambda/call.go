@@ -110,7 +110,8 @@ func (c *Call) Proxied() (accessPoint string, caller iam.Caller, ok bool) {
 }
 
 // decide asks about the access point itself: the caller's policies, or the access point's own. An action is without the
-// service's prefix; "" asks nothing of whoever has a name. Nobody gets in without one, whatever a policy says. (Amazon S3 User Guide, "Configuring IAM policies for Object Lambda Access Points".)
+// service's prefix; "" asks nothing of whoever has a name. Nobody gets in without one, whatever a policy says. (Amazon S3
+// User Guide, "Configuring IAM policies for Object Lambda Access Points".)
 func (s *Service) decide(ctx context.Context, c iam.Caller, action string, ap AccessPoint) error {
 	if c.Principal.Kind == iam.Anonymous {
 		return fault.New("AccessDenied", "Access Denied")

@@ -2,44 +2,20 @@ package cloudfrontapi
 
 import (
 	"encoding/xml"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
-	"glassine/aws/sigv4"
+	"glassine/aws/wire"
 )
 
 // Client is as much of a client of CloudFront's API as purging needs.
-type Client struct {
-	Credentials sigv4.Credentials
-	HTTP        *http.Client // must reach cloudfront.amazonaws.com
-}
+type Client struct{ wire.Client }
 
 func (c *Client) do(method, path, body string, out any) error {
-	req, err := http.NewRequest(method, "https://cloudfront.amazonaws.com"+version+path, strings.NewReader(body))
+	raw, err := c.Send("cloudfront", "us-east-1", method, "https://cloudfront.amazonaws.com"+version+path, nil, []byte(body))
 	if err != nil {
 		return err
-	}
-	sigv4.Sign(req, c.Credentials, "us-east-1", "cloudfront", sigv4.PayloadSHA256([]byte(body)), time.Now())
-	resp, err := c.HTTP.Do(req)
-	if err != nil {
-		return fmt.Errorf("is glassine running? %w", err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20)) // 4 MiB
-	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	if resp.StatusCode >= 300 {
-		var f struct {
-			Error struct{ Code, Message string }
-		}
-		if xml.Unmarshal(raw, &f) == nil && f.Error.Code != "" {
-			return fmt.Errorf("%s: %s", f.Error.Code, f.Error.Message)
-		}
-		return fmt.Errorf("CloudFront API answered %s", resp.Status)
 	}
 	return xml.Unmarshal(raw, out)
 }

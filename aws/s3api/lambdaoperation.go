@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"glassine/aws/wire"
 	"glassine/objectlambda"
 )
 
@@ -106,6 +107,13 @@ func (w *meteredWriter) ReadFrom(src io.Reader) (int64, error) {
 	n, err := io.Copy(w.ResponseWriter, src)
 	w.n += n
 	return n, err
+}
+
+// TakeBody lets a body be handed over inside the process, and counts it.
+func (w *meteredWriter) TakeBody(body io.Reader) (n int64, taken bool, err error) {
+	n, taken, err = wire.HandOver(w.ResponseWriter, body)
+	w.n += n
+	return n, taken, err
 }
 
 // Unwrap is for http.ResponseController.

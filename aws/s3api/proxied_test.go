@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/lambda"
 	"glassine/objectlambda"
@@ -141,5 +145,17 @@ func TestReturnedAnswersOnTheWire(t *testing.T) {
 				t.Errorf("%s = %q, want %q", c.header, got, c.value)
 			}
 		})
+	}
+}
+
+// taker takes a body over, as the hop inside the process does.
+type taker struct{ http.ResponseWriter }
+
+func (taker) TakeBody(io.Reader) (int64, bool, error) { return 7, true, nil }
+
+func TestABodyThatIsHandedOverIsCounted(t *testing.T) {
+	w := &meteredWriter{ResponseWriter: taker{httptest.NewRecorder()}, now: time.Now}
+	if n, err := wire.Send(w, strings.NewReader("a body"), 6); n != 7 || err != nil || w.n != 7 {
+		t.Errorf("Send = %d, %v, counted %d, want what was handed over", n, err, w.n)
 	}
 }

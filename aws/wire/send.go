@@ -26,18 +26,8 @@ var smallBodies = sync.Pool{New: func() any { return new([smallBody]byte) }}
 //
 // It returns how many bytes went. An error after the first of them means that the answer broke off.
 func Send(w http.ResponseWriter, body io.Reader, length int64) (int64, error) {
-	for under := w; ; {
-		if t, ok := under.(BodyTaker); ok {
-			if n, taken, err := t.TakeBody(body); taken {
-				return n, err
-			}
-			break
-		}
-		u, ok := under.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		under = u.Unwrap()
+	if n, taken, err := HandOver(w, body); taken {
+		return n, err
 	}
 	if length > smallBody {
 		return io.Copy(w, body)
@@ -49,6 +39,21 @@ func Send(w http.ResponseWriter, body io.Reader, length int64) (int64, error) {
 	}
 	n, err := w.Write(buf[:length])
 	return int64(n), err
+}
+
+// HandOver gives body to the first BodyTaker among w and the writers under it. It is for a writer that counts, too: taken is
+// false when nobody takes it, and then nothing was done.
+func HandOver(w http.ResponseWriter, body io.Reader) (n int64, taken bool, err error) {
+	for {
+		if t, ok := w.(BodyTaker); ok {
+			return t.TakeBody(body)
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return 0, false, nil
+		}
+		w = u.Unwrap()
+	}
 }
 
 // ReadFrom implements io.ReaderFrom for net/http: on a plaintext connection the kernel sends a file by itself.

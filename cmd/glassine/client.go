@@ -97,7 +97,7 @@ func (c *purgeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	client := &cloudfrontapi.Client{Credentials: reach.Credentials, HTTP: reach.HTTP}
+	client := &cloudfrontapi.Client{Client: reach.Client}
 	ids := []string{c.Distribution}
 	if c.Distribution == "" {
 		if ids, err = client.Distributions(); err != nil {
