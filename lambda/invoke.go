@@ -77,11 +77,11 @@ func (s *Service) mayInvoke(ctx context.Context, c iam.Caller, name string) (Fun
 		ask.Resources = append(ask.Resources, s.arnOf(r)+":"+Latest)
 	}
 	if f.Policy != "" {
-		p, err := iam.Parse([]byte(f.Policy), iam.ResourcePolicy)
+		p, err := s.policies.Read(f.Policy, f.PolicyIDs)
 		if err != nil {
 			return f, r, fmt.Errorf("read the policy of %s: %w", f.ARN, err) // fail closed: what does not parse might deny
 		}
-		ask.Policies = []*iam.Policy{p.Pinned(f.PolicyIDs)}
+		ask.Policies = p.Policies
 	}
 	if err := s.cfg.IAM.Authorize(ctx, c, ask); err != nil {
 		return f, r, err

@@ -71,6 +71,7 @@ type Logs interface {
 
 // Service holds the account's functions. Safe for many goroutines.
 type Service struct {
+	policies  iam.ReadPolicies
 	cfg       Config
 	functions *state.Table[Function]
 	layers    *state.Table[Layer]

@@ -121,11 +121,11 @@ func (s *Service) decide(ctx context.Context, c iam.Caller, action string, ap Ac
 	}
 	ask := iam.Ask{Action: "s3-object-lambda:" + action, Resources: []string{ap.ARN()}}
 	if ap.Policy != "" {
-		p, err := iam.Parse([]byte(ap.Policy), iam.ResourcePolicy)
+		p, err := s.policies.Read(ap.Policy, ap.PolicyIDs)
 		if err != nil {
 			return fmt.Errorf("read the policy of %s: %w", ap.ARN(), err) // fail closed: what does not parse might deny
 		}
-		ask.Policies = []*iam.Policy{p.Pinned(ap.PolicyIDs)}
+		ask.Policies = p.Policies
 	}
 	return s.cfg.IAM.Authorize(ctx, c, ask)
 }

@@ -59,8 +59,9 @@ type Config struct {
 // Service holds the account's Object Lambda access points and the answers under way. Safe for many goroutines. Close it
 // when it is no longer used.
 type Service struct {
-	cfg    Config
-	points *state.Table[AccessPoint]
+	cfg      Config
+	points   *state.Table[AccessPoint]
+	policies iam.ReadPolicies
 
 	tokenKey [32]byte // of this process: a token dies with the answer that waits here
 

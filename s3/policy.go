@@ -3,9 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"sync"
 
 	"glassine/aws/fault"
 	"glassine/iam"
@@ -48,44 +46,4 @@ func malformedPolicy(err error) error {
 		return fault.New("MalformedPolicy", "%s", f.Message)
 	}
 	return err
-}
-
-// maxReadPolicies bounds the policies that are kept read. At 20 KB of text each they take some 100 MB, if every one is as
-// long as it may be; most have 1 KB.
-const maxReadPolicies = 1024
-
-// readPolicies keeps resource policies as they were read, under their text, for the decisions to come. The zero value is
-// ready. Safe for many goroutines.
-type readPolicies struct {
-	mu sync.RWMutex // guards m
-	m  map[string]readPolicy
-}
-
-// readPolicy is a policy pinned to whom ids say that its ARNs mean. It is never written to.
-type readPolicy struct {
-	ids      map[string]string
-	policies []*iam.Policy // the one
-	public   bool
-}
-
-// read returns a stored policy. Its ids are a stored record's: they are kept.
-func (c *readPolicies) read(text string, ids map[string]string) (readPolicy, error) {
-	c.mu.RLock()
-	p, ok := c.m[text]
-	c.mu.RUnlock()
-	if ok && maps.Equal(p.ids, ids) { // the same text elsewhere may mean others
-		return p, nil
-	}
-	parsed, err := iam.Parse([]byte(text), iam.ResourcePolicy)
-	if err != nil {
-		return readPolicy{}, err
-	}
-	p = readPolicy{ids: ids, policies: []*iam.Policy{parsed.Pinned(ids)}, public: parsed.Public()}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m == nil || len(c.m) >= maxReadPolicies { // begin anew rather than keep an order
-		c.m = map[string]readPolicy{}
-	}
-	c.m[text] = p
-	return p, nil
 }

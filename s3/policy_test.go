@@ -7,54 +7,6 @@ import (
 	"glassine/iam"
 )
 
-// The policy that is kept read is the one that would be read: of the same text, pinned to the same people.
-func TestPoliciesAreKeptRead(t *testing.T) {
-	viewer := "arn:aws:iam::" + account + ":role/viewer"
-	text := document(to("Allow", `{"AWS":"`+viewer+`"}`, "s3:GetObject", bucketARN+"/*"))
-	public := document(to("Allow", `"*"`, "s3:GetObject", bucketARN+"/*"))
-	var c readPolicies
-	may := func(t *testing.T, text string, ids map[string]string, id string) bool {
-		t.Helper()
-		p, err := c.read(text, ids)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return iam.Decide(iam.Request{
-			Principal: iam.Principal{Kind: iam.RoleSession, Account: account, ID: id + ":s", ARN: "arn:aws:sts::" + account + ":assumed-role/viewer/s"},
-			Action:    "s3:GetObject", Resources: []string{bucketARN + "/k"}, ResourceAccount: account,
-		}, iam.Policies{Resource: p.policies}).Allowed
-	}
-	first, second := map[string]string{viewer: "AROAFIRST"}, map[string]string{viewer: "AROASECOND"}
-	for range 2 { // the second time from what is kept
-		for _, want := range []struct {
-			ids map[string]string
-			id  string
-			may bool
-		}{{first, "AROAFIRST", true}, {first, "AROASECOND", false}, {second, "AROASECOND", true}, {second, "AROAFIRST", false}} {
-			if got := may(t, text, want.ids, want.id); got != want.may {
-				t.Errorf("with ids %v, %s may read: %t, want %t", want.ids, want.id, got, want.may)
-			}
-		}
-	}
-	if p, err := c.read(text, first); err != nil || p.public {
-		t.Errorf("read = public %t, %v; want a policy that is not", p.public, err)
-	}
-	if p, err := c.read(public, nil); err != nil || !p.public {
-		t.Errorf("read = public %t, %v; want a public policy", p.public, err)
-	}
-	if _, err := c.read("{", nil); err == nil {
-		t.Error("what does not parse is read")
-	}
-	for n := range 2 * maxReadPolicies {
-		if _, err := c.read(document(to("Deny", `"*"`, "s3:GetObject", fmt.Sprint(bucketARN, "/", n))), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(c.m) > maxReadPolicies {
-		t.Errorf("%d policies are kept, want at most %d", len(c.m), maxReadPolicies)
-	}
-}
-
 // A change of the policy is decided by at once.
 func TestChangedPolicyIsDecidedByAtOnce(t *testing.T) {
 	r := newRig(t)
@@ -88,8 +40,8 @@ func TestPolicyThatIsKeptReadCostsNoAllocation(t *testing.T) {
 		Action:    "s3:GetObject", Resources: []string{bucketARN + "/k"}, ResourceAccount: account,
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		p, err := r.policies.read(b.Policy, b.PolicyIDs)
-		if err != nil || iam.Decide(ask, iam.Policies{Resource: p.policies}).Allowed {
+		p, err := r.policies.Read(b.Policy, b.PolicyIDs)
+		if err != nil || iam.Decide(ask, iam.Policies{Resource: p.Policies}).Allowed {
 			t.Error("decided otherwise")
 		}
 	}); n != 0 {
@@ -150,8 +102,8 @@ func BenchmarkReadPolicyAndDecide(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := r.policies.read(bucket.Policy, bucket.PolicyIDs)
-		if err != nil || iam.Decide(ask, iam.Policies{Resource: p.policies}).Allowed {
+		p, err := r.policies.Read(bucket.Policy, bucket.PolicyIDs)
+		if err != nil || iam.Decide(ask, iam.Policies{Resource: p.Policies}).Allowed {
 			b.Fatal("decided otherwise")
 		}
 	}

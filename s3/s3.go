@@ -38,7 +38,7 @@ type Service struct {
 	buckets      *state.Table[Bucket]
 	accessPoints *state.Table[AccessPoint]
 	account      *state.Table[accountSettings] // one record
-	policies     readPolicies
+	policies     iam.ReadPolicies
 	aliases      aliases
 
 	// turn is held by what must not meet the deletion of a bucket: the deletion itself, the making of an access point, and
@@ -234,15 +234,15 @@ type guarded struct {
 func (s *Service) decide(ctx context.Context, c iam.Caller, action string, g guarded, keys iam.Context) error {
 	ask := iam.Ask{Action: action, Resources: []string{g.resource}, Context: keys}
 	if g.policy != "" {
-		p, err := s.policies.read(g.policy, g.ids)
+		p, err := s.policies.Read(g.policy, g.ids)
 		if err != nil {
 			return fmt.Errorf("read the policy of %s: %w", g.resource, err) // fail closed: what does not parse might deny
 		}
-		if g.block.RestrictPublicBuckets && p.public && !s.owned(c) {
+		if g.block.RestrictPublicBuckets && p.Public && !s.owned(c) {
 			s.cfg.IAM.Refused(ctx, c, ask, "S3 Block Public Access, RestrictPublicBuckets")
 			return accessDenied()
 		}
-		ask.Policies = p.policies
+		ask.Policies = p.Policies
 	}
 	err := s.cfg.IAM.Authorize(ctx, c, ask)
 	if err != nil && c.Principal.Account != s.cfg.IAM.Account() {
