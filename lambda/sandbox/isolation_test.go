@@ -173,6 +173,7 @@ def bomb():
         return "%d, then %s" % (n, e)
     return n
 `)
+	v.MemoryMB = 4096 // so that it is the number of processes that ends it
 	got := r.eval(v, "bomb()")
 	var n int
 	if _, err := fmt.Sscanf(got, `"%d, then [Errno 11]`, &n); err != nil || n < 100 || n >= maxProcesses {
