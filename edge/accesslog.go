@@ -66,7 +66,7 @@ func (l *accessLog) line(x *exchange) {
 		{"sc-status", status},
 		{"cs(Referer)", r.Header.Get("Referer")},
 		{"cs(User-Agent)", r.Header.Get("User-Agent")},
-		{"cs-uri-query", x.query},
+		{"cs-uri-query", x.askedQuery},
 		{"cs(Cookie)", ""}, // only with IncludeCookies, which is not offered
 		{"x-edge-result-type", string(x.result)},
 		{"x-edge-request-id", x.id},

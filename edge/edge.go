@@ -37,6 +37,11 @@ type Config struct {
 	// (http.Transport.DisableCompression). It may be a handler in this process.
 	Origin http.RoundTripper
 
+	// Derived are headers that the edge makes from a request before it looks for the cache key, by their names: one takes effect
+	// where a cache policy lists it, and then belongs to the key and goes to the origin like any other. Whatever the viewer sent
+	// under the name is gone.
+	Derived map[string]Derive
+
 	// HTTPSPort is the port of the viewers' TLS listener, put into redirects unless it is "" or "443".
 	HTTPSPort string
 	// CacheBytes bounds the cached responses, headers included; 0 means 256 MiB.
@@ -55,6 +60,11 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// Derive takes a raw query and the viewer's headers. It returns the query that counts in its place, and the value of the
+// header, "" for none. So requests that ask for the same, each in its own words, share one entry of the cache; CloudFront's
+// users do that in a viewer-request function. It runs for every request, hits included.
+type Derive func(query string, header http.Header) (string, string)
 
 // Invoker runs a function version on an event and returns its answer, both JSON. A TooManyRequestsException fault is
 // answered as LambdaLimitExceeded, any other error as LambdaExecutionError. An Invoker that is also a FunctionChecker is

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type behavior struct {
 	allowed  map[string]bool
 	options  bool // OPTIONS is cached
 	policy   keyPolicy
+	derived  []derivedHeader
 	ttl      ttlPolicy
 	caching  bool // false: every request goes to the origin, nobody waits for another
 	origin   *Origin
@@ -88,7 +90,8 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 			protocol: c.ViewerProtocolPolicy, allowed: set(strings.Join(c.AllowedMethods, " ")),
 			options: slices.Contains(c.CachedMethods, "OPTIONS"),
 			policy:  newKeyPolicy(p.Config), origin: &cfg.Origins[i], signer: signers[i],
-			ttl: ttlPolicy{least: p.Config.MinTTL, normal: *p.Config.DefaultTTL, most: *p.Config.MaxTTL},
+			derived: e.derivedBy(p.Config),
+			ttl:     ttlPolicy{least: p.Config.MinTTL, normal: *p.Config.DefaultTTL, most: *p.Config.MaxTTL},
 		}
 		// All TTLs zero is caching off (CloudFront API Reference, "CachePolicyConfig"; Developer Guide, CachingDisabled).
 		b.caching = b.ttl != ttlPolicy{}
@@ -101,6 +104,34 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 		s.behaviors = append(s.behaviors, b)
 	}
 	return s, nil
+}
+
+// derivedHeader is a header of Config.Derived that a cache policy lists.
+type derivedHeader struct {
+	name string
+	from Derive
+}
+
+func (e *Edge) derivedBy(p CachePolicyConfig) []derivedHeader {
+	var out []derivedHeader
+	for name, from := range e.cfg.Derived {
+		if slices.ContainsFunc(p.Headers.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			out = append(out, derivedHeader{http.CanonicalHeaderKey(name), from})
+		}
+	}
+	return out
+}
+
+// derive makes the headers that the behavior's policy lists and the edge has to make.
+func (x *exchange) derive() {
+	for _, d := range x.behavior.derived {
+		query, value := d.from(x.query, x.r.Header)
+		x.query = query
+		delete(x.r.Header, d.name)
+		if value != "" {
+			x.r.Header[d.name] = []string{value}
+		}
+	}
 }
 
 // site returns the distribution that the Host names, or nil. The port does not matter. An exact name goes before a

@@ -20,8 +20,9 @@ type exchange struct {
 
 	id          string
 	began       time.Time // with the wall clock's and, if Config.Now has it, the monotonic reading
-	path, query string    // raw, of the request line; path with the root object in place of "/"
+	path, query string    // raw, of the request line; path with the root object in place of "/", query as derive left it
 	asked       string    // path before that
+	askedQuery  string    // query before that
 	site        *site     // nil: none
 	behavior    *behavior
 
@@ -91,6 +92,7 @@ func (x *exchange) serve() bool {
 	if x.asked == "/" && x.site.root != "" {
 		x.path = x.site.root
 	}
+	x.derive()
 	if !b.cached(r.Method) {
 		return x.pass()
 	}
@@ -130,7 +132,7 @@ func (x *exchange) target() bool {
 		}
 	}
 	x.path, x.query, _ = strings.Cut(t, "?")
-	x.asked = x.path
+	x.asked, x.askedQuery = x.path, x.query
 	return validPath(x.path) && validQuery(x.query)
 }
 
