@@ -1,5 +1,5 @@
 # The targets that there are. Each sets up what it needs on a Debian machine with Go, Node and make (as root, for apt).
-.PHONY: run test bench lint build deps
+.PHONY: run test bench lint build libvips deps
 
 export CGO_ENABLED = 0
 
@@ -7,13 +7,14 @@ export CGO_ENABLED = 0
 run: build
 	bin/glassine up
 
-# build: the program, one static file.
-build:
+# build: the program, one file. It carries libvips and loads it when pictures are to be made, so it is linked to the C
+# library's loader (glibc 2.28 or later).
+build: libvips
 	@echo "Building bin/glassine (the first time this fetches Go modules)"
 	@go build -trimpath -o bin/glassine ./cmd/glassine
 
 # test: every test, with the real clients and tools that they ask.
-test: deps
+test: deps libvips
 	go vet ./...
 	go test -timeout 20m ./...
 
@@ -31,6 +32,10 @@ bench: build
 	go run ./bench/s3
 	go run ./bench/objectlambda -gib
 	go run ./bench/invoke
+
+# libvips: the library that makes pictures, from npm at its locked version, to be embedded.
+libvips:
+	@sh transform/pixel/library/fetch.sh
 
 # deps: the tools that the tests ask, from Debian's packages and npm.
 deps:

@@ -14,6 +14,11 @@ require (
 )
 
 require (
+	github.com/ebitengine/purego v0.11.3 // indirect
+	golang.org/x/image v0.47.0 // indirect
+)
+
+require (
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.27 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/configsources v1.5.12 // indirect

@@ -41,6 +41,9 @@ var Levels = []Level{Strict, Restricted, Process}
 // LogFD is the file descriptor of Child.Log inside the child.
 const LogFD = 4
 
+// ChannelFD is the file descriptor of Child.Channel inside the child.
+const ChannelFD = 5
+
 // ID is the user and group that a child is inside its namespaces at level Strict.
 const ID = 993
 
@@ -50,6 +53,11 @@ type Spec struct {
 	Args  []string // the program's path and its arguments
 	Env   []string // all of it: nothing is inherited
 	Dir   string   // working directory
+	// Self runs this very program, whatever has become of its file meanwhile: Args[0] is then no path. A program that is
+	// linked to libraries needs them in Binds or Read like any other.
+	Self bool
+	// Channel connects the child to Child.Channel by a stream socket, at ChannelFD.
+	Channel bool
 
 	// The following shape the new root at level Strict. Paths are absolute. Directories come to be as needed.
 	Binds []Bind            // files and directories of the machine
@@ -90,6 +98,8 @@ type Limits struct {
 	Processes int
 	Files     int // open files of one process
 	FileMB    int // the size of one file that is written
+	// CPUSeconds is the processor time that one process may use in its life before the kernel ends it (RLIMIT_CPU).
+	CPUSeconds int
 }
 
 // Exit is how a child ended.
@@ -125,6 +135,7 @@ type Child struct {
 	Sockets []*os.File // one for each of Spec.Listen, in order; whoever takes one closes it
 	Output  *os.File   // reads what the child writes to standard output and standard error
 	Log     *os.File   // reads what the child writes to LogFD
+	Channel *os.File   // the other end of the child's ChannelFD, with deadlines; nil without Spec.Channel; its taker closes it
 	Control string     // the kind of control group: "cgroup v2", "cgroup v1", or "" for none
 
 	impl  child
@@ -148,7 +159,7 @@ func (c *Child) Kill() { c.impl.kill() }
 // It is 0 when the child is gone.
 func (c *Child) Memory() int64 { return c.impl.memory() }
 
-// Close ends the child, waits, and closes its output. Sockets are their takers'.
+// Close ends the child, waits, and closes its output. Sockets and the channel are their takers'.
 func (c *Child) Close() {
 	c.Kill()
 	c.Wait()

@@ -70,6 +70,10 @@ func firstStep() error {
 	if o.Spec.Level != Strict {
 		return keep(o)
 	}
+	program, err := openProgram(o.Spec)
+	if err != nil {
+		return err
+	}
 	if err := makeRoot(o.Spec); err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func firstStep() error {
 	if err := dropIdentity(o.Wide); err != nil {
 		return err
 	}
-	if err := restrictStrict(); err != nil {
+	if err := restrictStrict(program); err != nil {
 		return err
 	}
 	if err := filterSyscalls(); err != nil {
@@ -104,8 +108,35 @@ func firstStep() error {
 	if o.Probe {
 		os.Exit(0)
 	}
-	return programError(o.Spec.Args[0], syscall.Exec(o.Spec.Args[0], o.Spec.Args, o.Spec.Env))
+	if o.Spec.Channel {
+		if _, err := unix.FcntlInt(ChannelFD, unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("keep channel over exec: %w", err)
+		}
+	}
+	path := o.Spec.Args[0]
+	if o.Spec.Self {
+		path = openFile(program) // which needs no name in the new root
+	}
+	return programError(o.Spec.Args[0], syscall.Exec(path, o.Spec.Args, o.Spec.Env))
 }
+
+// ownFile is the file of the program that runs, even when its name is another file's by now.
+const ownFile = "/proc/self/exe"
+
+// openProgram opens this program's file before the new root hides it; -1 is none, for a spec that names another.
+func openProgram(s Spec) (int, error) {
+	if !s.Self {
+		return -1, nil
+	}
+	fd, err := unix.Open(ownFile, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open own program: %w", err)
+	}
+	return fd, nil
+}
+
+// openFile is a path to what an open descriptor of this process names.
+func openFile(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 
 func programError(name string, err error) error {
 	return &ProgramError{fmt.Sprintf("fork/exec %s: %v", name, err)}
@@ -150,6 +181,7 @@ func setLimits(l Limits) error {
 		{"processes", unix.RLIMIT_NPROC, int64(l.Processes), l.Processes > 0},
 		{"file size", unix.RLIMIT_FSIZE, int64(l.FileMB) << 20, l.FileMB > 0},
 		{"files", unix.RLIMIT_NOFILE, int64(l.Files), l.Files > 0},
+		{"processor time", unix.RLIMIT_CPU, int64(l.CPUSeconds), l.CPUSeconds > 0},
 	} {
 		if !r.set {
 			continue

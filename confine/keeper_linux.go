@@ -51,19 +51,15 @@ func keep(o order) error {
 		send(message{Exited: true})
 		os.Exit(0)
 	}
-	args := o.Spec.Args
-	program, err := os.StartProcess(args[0], args, &os.ProcAttr{
-		Dir: o.Spec.Dir, Env: o.Spec.Env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, nil, os.NewFile(LogFD, "log")},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL},
-	})
+	program, err := startKept(o.Spec)
 	if err != nil {
 		if path, ok := errors.AsType[*os.PathError](err); ok {
 			err = path.Err
 		}
-		return programError(args[0], err)
+		return programError(o.Spec.Args[0], err)
 	}
 	// The pipes are the program's alone now: they end when it does.
-	for _, fd := range []int{1, 2, LogFD} {
+	for _, fd := range []int{1, 2, LogFD, ChannelFD} {
 		_ = unix.Close(fd) // or the pipe ends later
 	}
 	send(message{})
@@ -71,6 +67,21 @@ func keep(o order) error {
 	ended := make(chan error)
 	go func() { ended <- watch(program.Pid) }()
 	return <-ended
+}
+
+// startKept starts the program.
+func startKept(s Spec) (*os.Process, error) {
+	files := []*os.File{os.Stdin, os.Stdout, os.Stderr, nil, os.NewFile(LogFD, "log")}
+	if s.Channel {
+		files = append(files, os.NewFile(ChannelFD, "channel"))
+	}
+	path := s.Args[0]
+	if s.Self {
+		path = ownFile
+	}
+	return os.StartProcess(path, s.Args, &os.ProcAttr{
+		Dir: s.Dir, Env: s.Env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL},
+	})
 }
 
 // watch ends what is kept when the parent's end of the socket closes, or when the program has ended, and then this process.
@@ -111,6 +122,9 @@ func restrictPaths(s Spec) error {
 	grants := []grant{{"/dev/null", all}, {"/dev/zero", read}, {"/dev/random", read}, {"/dev/urandom", read}}
 	for _, p := range s.Read {
 		grants = append(grants, grant{p, read})
+	}
+	if s.Self {
+		grants = append(grants, grant{ownFile, fileRead})
 	}
 	for _, p := range s.Write {
 		grants = append(grants, grant{p, all})

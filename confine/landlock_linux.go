@@ -48,9 +48,14 @@ func landlockVersion() (int, error) {
 	return int(v), nil
 }
 
-// restrictStrict lets the process read all that its root holds, and write to /tmp and the devices.
-func restrictStrict() error {
-	return landlock([]grant{{"/", read}, {"/tmp", all}, {"/dev", all &^ unix.LANDLOCK_ACCESS_FS_MAKE_REG}}, nil, false)
+// restrictStrict lets the process read all that its root holds, and write to /tmp and the devices. program is an open file
+// outside the root that may be run; -1 is none.
+func restrictStrict(program int) error {
+	grants := []grant{{"/", read}, {"/tmp", all}, {"/dev", all &^ unix.LANDLOCK_ACCESS_FS_MAKE_REG}}
+	if program >= 0 {
+		grants = append(grants, grant{openFile(program), fileRead})
+	}
+	return landlock(grants, nil, false)
 }
 
 // landlock closes all files and, when network is set, all TCP ports to this thread, but for the grants. What is granted must

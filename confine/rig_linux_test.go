@@ -14,6 +14,10 @@ func TestMain(m *testing.M) {
 	if Main() {
 		return
 	}
+	if len(os.Args) > 1 && selfPrograms[os.Args[1]] != nil {
+		selfPrograms[os.Args[1]]()
+		os.Exit(0)
+	}
 	if level := os.Getenv("CONFINE_TEST_LEVEL"); level != "" {
 		serverOfATest(level, os.Getenv("CONFINE_TEST_MARKER"))
 	}

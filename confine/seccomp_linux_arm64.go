@@ -4,4 +4,8 @@ import "golang.org/x/sys/unix"
 
 const auditArch = unix.AUDIT_ARCH_AARCH64
 
-var deniedHere []uintptr
+var (
+	deniedHere     []uintptr
+	computingHere  []uintptr
+	conditionsHere []condition
+)

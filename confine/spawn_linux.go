@@ -131,7 +131,7 @@ func (s *Spawner) start(ctx context.Context, o order) (*Child, error) {
 		group.remove()
 		return nil, fmt.Errorf("start child: %w", err)
 	}
-	c := &Child{Output: f.output, Log: f.log, ended: make(chan struct{})}
+	c := &Child{Output: f.output, Log: f.log, Channel: f.channel, ended: make(chan struct{})}
 	c.impl = child{process: f.process, control: f.control, group: group, strict: o.Spec.Level == Strict}
 	if groupErr == nil {
 		c.Control = group.kind
@@ -140,8 +140,8 @@ func (s *Spawner) start(ctx context.Context, o order) (*Child, error) {
 	s.hold(c)
 	if err != nil {
 		c.Close()
-		for _, socket := range c.Sockets {
-			socket.Close()
+		for _, socket := range append(c.Sockets, c.Channel) {
+			socket.Close() // without a channel it is nil, and says so
 		}
 		return nil, err
 	}
@@ -153,48 +153,73 @@ type forked struct {
 	process     *os.Process
 	control     *os.File
 	output, log *os.File
+	channel     *os.File // nil without Spec.Channel
+}
+
+func (f forked) close() {
+	for _, end := range []*os.File{f.control, f.output, f.log, f.channel} {
+		end.Close() // one that was not opened is nil, and says so
+	}
 }
 
 // fork runs this program again on the spawner's thread.
 func (s *Spawner) fork(ctx context.Context, o order, hostID int) (forked, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return forked{}, err
-	}
-	// Non-blocking on our side only, so that the runtime's poller waits and deadlines hold.
-	_ = unix.SetNonblock(pair[0], true)
-	f := forked{control: os.NewFile(uintptr(pair[0]), "control")}
-	theirControl := os.NewFile(uintptr(pair[1]), "control")
-	defer theirControl.Close()
-	output, theirOutput, err := pipe()
-	if err != nil {
-		f.control.Close()
-		return forked{}, err
-	}
-	defer theirOutput.Close()
-	logs, theirLog, err := pipe()
-	if err != nil {
-		f.control.Close()
-		output.Close()
-		return forked{}, err
-	}
-	defer theirLog.Close()
-	f.output, f.log = output, logs
-	null, err := os.Open(os.DevNull)
+	f, theirs, err := connect(o.Spec)
 	if err == nil {
-		defer null.Close()
-		attr := &os.ProcAttr{
-			Dir: "/", Env: []string{}, Files: []*os.File{null, theirOutput, theirOutput, theirControl, theirLog}, Sys: attributes(o, hostID),
-		}
+		attr := &os.ProcAttr{Dir: "/", Env: []string{}, Files: theirs, Sys: attributes(o, hostID)}
 		f.process, err = s.onThread(ctx, attr)
 	}
+	for _, end := range theirs {
+		end.Close() // the child has it
+	}
 	if err != nil {
-		f.control.Close()
-		f.output.Close()
-		f.log.Close()
+		f.close()
 		return forked{}, err
 	}
 	return f, nil
+}
+
+// connect opens what leads to a child: the parent's ends, and the child's in the order of its descriptors, as far as it
+// came before an error.
+func connect(spec Spec) (f forked, theirs []*os.File, err error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return f, nil, err
+	}
+	theirs = append(theirs, null)
+	output, theirOutput, err := pipe()
+	if err != nil {
+		return f, theirs, err
+	}
+	f.output, theirs = output, append(theirs, theirOutput, theirOutput)
+	control, theirControl, err := pair(unix.SOCK_SEQPACKET)
+	if err != nil {
+		return f, theirs, err
+	}
+	f.control, theirs = control, append(theirs, theirControl)
+	logs, theirLog, err := pipe()
+	if err != nil {
+		return f, theirs, err
+	}
+	f.log, theirs = logs, append(theirs, theirLog)
+	if spec.Channel {
+		channel, theirChannel, err := pair(unix.SOCK_STREAM)
+		if err != nil {
+			return f, theirs, err
+		}
+		f.channel, theirs = channel, append(theirs, theirChannel)
+	}
+	return f, theirs, nil
+}
+
+// pair is a connected pair of sockets. Ours alone is non-blocking, so that the runtime's poller waits and deadlines hold.
+func pair(kind int) (ours, theirs *os.File, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = unix.SetNonblock(p[0], true) // fails only for a bad descriptor
+	return os.NewFile(uintptr(p[0]), "socket"), os.NewFile(uintptr(p[1]), "socket"), nil
 }
 
 func (s *Spawner) onThread(ctx context.Context, attr *os.ProcAttr) (*os.Process, error) {

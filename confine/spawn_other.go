@@ -36,6 +36,9 @@ func (s *Spawner) Probe(context.Context) (Level, []string) {
 	return Process, []string{runtime.GOOS + " has neither namespaces nor Landlock nor seccomp: functions see what this user sees, and their memory is not bounded"}
 }
 
+// Harden has nothing to work with on this system.
+func Harden() error { return fmt.Errorf("harden this process: %w", ErrUnsupported) }
+
 // Start starts a child of level Process.
 func (s *Spawner) Start(ctx context.Context, spec Spec) (*Child, error) {
 	if spec.Level != Process || len(spec.Listen) > 0 {
@@ -44,8 +47,16 @@ func (s *Spawner) Start(ctx context.Context, spec Spec) (*Child, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(spec.Args[0]); err != nil {
-		return nil, &ProgramError{fmt.Sprintf("fork/exec %s: %v", spec.Args[0], errors.Unwrap(err))}
+	path := spec.Args[0]
+	if spec.Self {
+		own, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		path = own
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, &ProgramError{fmt.Sprintf("fork/exec %s: %v", path, errors.Unwrap(err))}
 	}
 	output, theirOutput, err := os.Pipe()
 	if err != nil {
@@ -58,13 +69,26 @@ func (s *Spawner) Start(ctx context.Context, spec Spec) (*Child, error) {
 		return nil, err
 	}
 	defer theirLog.Close()
-	process, err := startLimited(spec, theirOutput, theirLog)
+	c := &Child{Output: output, Log: logs, ended: make(chan struct{})}
+	theirs := []*os.File{nil, theirOutput, theirOutput, nil, theirLog}
+	if spec.Channel {
+		var theirChannel *os.File
+		if c.Channel, theirChannel, err = pair(); err != nil {
+			output.Close()
+			logs.Close()
+			return nil, err
+		}
+		defer theirChannel.Close()
+		theirs = append(theirs, theirChannel)
+	}
+	process, err := startLimited(path, spec, theirs)
 	if err != nil {
 		output.Close()
 		logs.Close()
+		c.Channel.Close() // without a channel it is nil, and says so
 		return nil, fmt.Errorf("start child: %w", err)
 	}
-	c := &Child{Output: output, Log: logs, ended: make(chan struct{}), impl: child{process}}
+	c.impl = child{process}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live[c] = struct{}{}
@@ -75,20 +99,38 @@ func (s *Spawner) Start(ctx context.Context, spec Spec) (*Child, error) {
 	return c, nil
 }
 
-// startLimited lets a shell set the limits: this process cannot set another's.
-func startLimited(spec Spec, output, log *os.File) (*os.Process, error) {
+// pair is a connected pair of sockets, ours polled.
+func pair() (ours, theirs *os.File, err error) {
+	p, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, fd := range p {
+		syscall.CloseOnExec(fd)
+	}
+	_ = syscall.SetNonblock(p[0], true) // fails only for a bad descriptor
+	return os.NewFile(uintptr(p[0]), "socket"), os.NewFile(uintptr(p[1]), "socket"), nil
+}
+
+// startLimited lets a shell set the limits: this process cannot set another's. The shell makes the path the program's
+// name too.
+func startLimited(path string, spec Spec, files []*os.File) (*os.Process, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
 	defer null.Close()
+	files[0] = null
 	script := []string{"ulimit -c 0"}
 	if spec.Limits.Files > 0 {
 		script = append(script, "ulimit -n "+strconv.Itoa(spec.Limits.Files))
 	}
-	args := append([]string{"/bin/sh", "-c", strings.Join(append(script, `exec "$@"`), "; "), "sh"}, spec.Args...)
+	if spec.Limits.CPUSeconds > 0 {
+		script = append(script, "ulimit -t "+strconv.Itoa(spec.Limits.CPUSeconds))
+	}
+	args := append([]string{"/bin/sh", "-c", strings.Join(append(script, `exec "$@"`), "; "), "sh", path}, spec.Args[1:]...)
 	return os.StartProcess(args[0], args, &os.ProcAttr{
-		Dir: spec.Dir, Env: spec.Env, Files: []*os.File{null, output, output, nil, log}, Sys: &syscall.SysProcAttr{Setpgid: true},
+		Dir: spec.Dir, Env: spec.Env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 }
 
