@@ -15,6 +15,7 @@ import (
 	"glassine/s3"
 	"glassine/state"
 	"glassine/store"
+	"glassine/transform"
 	"glassine/transform/sample"
 )
 
@@ -193,9 +194,9 @@ func (s *System) demoDistribution(ctx context.Context, c iam.Caller) error {
 		p, err := s.Edge.CreateCachePolicy(ctx, c, edge.CachePolicyConfig{
 			Name: demoPolicy, Comment: "Caches by path and the wishes of viewers", DefaultTTL: &day, MaxTTL: &year,
 			AcceptEncodingGzip: true, AcceptEncodingBrotli: true,
-			Headers: edge.Selection{Behavior: "none"}, Cookies: edge.Selection{Behavior: "none"},
-			// Not metadata: whether it goes is not for viewers to say.
-			QueryStrings: edge.Selection{Behavior: "whitelist", Names: []string{"showExif", "format", "f", "icc", "orient"}},
+			Headers: edge.Selection{Behavior: "whitelist", Names: []string{transform.AcceptHeader}}, Cookies: edge.Selection{Behavior: "none"},
+			// The header makes that all are the parameters of pictures. Not metadata: whether it goes is not for viewers to say.
+			QueryStrings: edge.Selection{Behavior: "allExcept", Names: []string{"metadata"}},
 		})
 		if err != nil {
 			return err

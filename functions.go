@@ -17,6 +17,7 @@ import (
 	"glassine/s3"
 	"glassine/state"
 	"glassine/store"
+	"glassine/transform/pixel"
 )
 
 // openFunctions makes the functions, and the logs that they write.
@@ -71,7 +72,7 @@ func (s *System) functionHandlers() (*lambdaapi.Handler, *logsapi.Handler) {
 	return lambdaapi.New(s.Lambda, s.IAM, s.cfg.Now, s.cfg.Log), &logsapi.Handler{Logs: s.Logs, IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 }
 
-// Main is called first by every program that runs functions: a function's process begins as this program's own file, run
-// anew. It returns true when this process was to be one and could not; it is to end then. In a program that does not call
-// it, functions whose code is an archive fail, and all else works.
-func Main() bool { return sandbox.Main() }
+// Main is called first by every program that runs functions or makes pictures: their processes begin as this program's own
+// file, run anew. It returns true when this process was to be one, and is to end then. In a program that does not call it,
+// functions whose code is an archive fail, and so does what needs the pixels of a picture; all else works.
+func Main() bool { return sandbox.Main() || pixel.Main() }

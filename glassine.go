@@ -37,6 +37,7 @@ import (
 	"glassine/store/disk"
 	"glassine/telemetry"
 	"glassine/transform"
+	"glassine/transform/pixel"
 )
 
 // Config says how to run. The zero value of every field but Data is sensible.
@@ -62,9 +63,13 @@ type Config struct {
 	Directories []Directory
 	// AccessLog gets a JSON line for each viewer request; nil writes none.
 	AccessLog io.Writer
-	// Isolation is the weakest level at which a function may run in a process of its own: "strict", or "" for what the machine
-	// gives. See System.Isolation.
+	// Isolation is the weakest level at which a function may run in a process of its own, and a picture be made: "strict", or ""
+	// for what the machine gives. See System.Isolation.
 	Isolation string
+	// Libvips is the library that makes pictures; "" means the embedded one, or the system's.
+	Libvips string
+	// PictureWorkers is how many pictures are made at a time; 0 means one for each CPU that Go uses.
+	PictureWorkers int
 	// Interpreters are directories to look for node and python3 in, before the usual ones: see sandbox.SearchDirs.
 	Interpreters []string
 	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
@@ -109,6 +114,7 @@ type System struct {
 	audit     *auditor
 	metrics   *telemetry.Metrics
 	sandboxes *sandbox.Host
+	pixels    *pixel.Engine
 	endpoint  *awsListener
 	servers   []server
 	closers   []func() error // in the order of opening
@@ -209,6 +215,9 @@ func (s *System) open(ctx context.Context) error {
 	}
 	s.local = &inProcess{next: edge.NewOriginTransport()}
 	s.closers = append(s.closers, s.local.wait)
+	if err := s.openPictures(); err != nil {
+		return err
+	}
 	if err := s.openFunctions(ctx, records); err != nil {
 		return err
 	}
@@ -221,7 +230,7 @@ func (s *System) open(ctx context.Context) error {
 	s.closers = append(s.closers, func() error { s.ObjectLambda.Close(); return nil })
 	if s.Edge, err = edge.New(ctx, edge.Config{
 		State: records, IAM: s.IAM, Invoker: s.Lambda, Origin: s.local, Account: cfg.Account, HTTPSPort: port(httpsNet),
-		CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog, Log: cfg.Log, Now: cfg.Now,
+		Derived: map[string]edge.Derive{transform.AcceptHeader: transform.Canonical}, CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog, Log: cfg.Log, Now: cfg.Now,
 	}); err != nil {
 		return err
 	}
@@ -277,7 +286,7 @@ func (s *System) ensureRoot(ctx context.Context) error {
 
 // builtins are the functions that are part of the program.
 func (s *System) builtins() map[string]runner.Func {
-	image := &transform.Function{Transport: s.local, Log: s.cfg.Log, Now: s.cfg.Now}
+	image := &transform.Function{Transport: s.local, Log: s.cfg.Log, Now: s.cfg.Now, Pixels: s.pixels}
 	all := map[string]runner.Func{
 		"glassine://signer": edgeSigner(s.cfg.Now),
 		"glassine://image": func(ctx context.Context, inv runner.Invocation) ([]byte, error) {

@@ -18,9 +18,10 @@ import (
 // project, so a new one is put in its place here first.
 var groups = [][]string{
 	{"aws/fault"},
-	{"aws/arn", "aws/sigv4", "edge/cache", "state", "store", "confine", "transform/metadata", "transform/sample"},
-	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel", "store/storetest", "state/statetest"},
-	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route"},
+	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "state", "store", "confine", "transform/metadata", "transform/sample"},
+	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel/vips", "transform/pixel/library", "store/storetest", "state/statetest"},
+	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route", "transform/pixel/render"},
+	{"transform/pixel"},
 	{"transform", "s3", "lambda", "logs", "ssm"},
 	{"objectlambda", "edge"},
 	{"cloudformation"},
@@ -34,6 +35,7 @@ var groups = [][]string{
 var narrow = map[string][]string{
 	"console":            {"aws/arn", "aws/sigv4", "aws/fault", "telemetry"},
 	"edge/cache":         {"aws/fault"},
+	"edge/http1":         {},
 	"store":              {},
 	"state":              {},
 	"confine":            {},

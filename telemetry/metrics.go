@@ -15,6 +15,10 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 	lambda   objectLambdaMetrics
+
+	pictures       *prometheus.CounterVec
+	pictureTime    prometheus.Histogram
+	pictureWorkers prometheus.Counter
 }
 
 // objectLambdaMetrics are those of S3 Object Lambda, by access point. (Amazon S3 User Guide, "Metrics and dimensions", S3
@@ -54,8 +58,29 @@ func NewMetrics(version string) *Metrics {
 		firstByte: histogram("first_byte_seconds", "Time from the request to the beginning of its answer."),
 		duration:  histogram("request_duration_seconds", "Time from the request to the end of its answer."),
 	}
+	m.pictures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "glassine_picture_jobs_total", Help: "Pictures that workers were to make, by what came of it.",
+	}, []string{"outcome"})
+	m.pictureTime = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "glassine_picture_job_duration_seconds", Help: "Time that a worker had a picture, whatever came of it.", Buckets: seconds,
+	})
+	m.pictureWorkers = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "glassine_picture_workers_started_total", Help: "Worker processes for pictures that were started.",
+	})
+	m.registry.MustRegister(m.pictures, m.pictureTime, m.pictureWorkers)
 	return m
 }
+
+// Picture counts a job of the pixel engine. took is 0 when no worker had it.
+func (m *Metrics) Picture(outcome string, took time.Duration) {
+	m.pictures.WithLabelValues(outcome).Inc()
+	if took > 0 {
+		m.pictureTime.Observe(took.Seconds())
+	}
+}
+
+// PictureWorker counts a worker that was started.
+func (m *Metrics) PictureWorker() { m.pictureWorkers.Inc() }
 
 // Handler answers in Prometheus's text format.
 func (m *Metrics) Handler() http.Handler {

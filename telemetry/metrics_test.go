@@ -32,6 +32,9 @@ func TestObjectLambdaMetrics(t *testing.T) {
 	} {
 		m.ObjectLambda(r)
 	}
+	m.Picture("crash", 20*time.Millisecond)
+	m.Picture("busy", 0)
+	m.PictureWorker()
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{
@@ -48,6 +51,10 @@ func TestObjectLambdaMetrics(t *testing.T) {
 		`glassine_object_lambda_function_duration_seconds_bucket{access_point="photos",le="0.025"} 3`,
 		`glassine_object_lambda_function_duration_seconds_count{access_point="photos"} 3`,
 		`glassine_object_lambda_first_byte_seconds_count{access_point="photos"} 1`,
+		`glassine_picture_jobs_total{outcome="crash"} 1`,
+		`glassine_picture_jobs_total{outcome="busy"} 1`,
+		`glassine_picture_job_duration_seconds_count 1`,
+		`glassine_picture_workers_started_total 1`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
 			t.Errorf("/metrics has no line %s", want)

@@ -36,12 +36,7 @@ func (f *Function) deliver(ctx context.Context, ev *event, creds Credentials, an
 		h.Set("X-Amz-Fwd-Error-Code", ans.code)
 		h.Set("X-Amz-Fwd-Error-Message", headerText(ans.message))
 	}
-	now := time.Now
-	if f.Now != nil {
-		now = f.Now
-	}
-	sigv4.Sign(req, sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
-		creds.Region, "s3-object-lambda", sigv4.UnsignedPayload, now())
+	f.sign(req, creds, "s3-object-lambda")
 
 	if req.ContentLength = ans.size; ans.size > 0 {
 		b := &body{r: ans.body}
@@ -57,6 +52,16 @@ func (f *Function) deliver(ctx context.Context, ev *event, creds Credentials, an
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 	return resp.StatusCode, nil
+}
+
+// sign signs a request with the credentials of the function's role.
+func (f *Function) sign(req *http.Request, creds Credentials, service string) {
+	now := time.Now
+	if f.Now != nil {
+		now = f.Now
+	}
+	sigv4.Sign(req, sigv4.Credentials{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken},
+		creds.Region, service, sigv4.UnsignedPayload, now())
 }
 
 // endpoint returns the URL of WriteGetObjectResponse for a route. The route comes from the event, so it must be one

@@ -8,50 +8,47 @@ import (
 )
 
 func TestWishes(t *testing.T) {
-	keep := func(m metadata.Keep, i metadata.ICC) wish {
-		return wish{options: metadata.Options{Metadata: m, ICC: i}}
-	}
-	exif := wish{exif: true}
 	for _, c := range []struct {
-		url  string
-		want wish
+		url       string
+		exif      bool
+		canonical string
 	}{
-		{"https://olap/a b%zz.jpg?showExif=true", exif},
-		{"https://olap/a.jpg?x=1&showExif=TRUE&y", exif},
-		{"https://olap/a.jpg?show%45xif=%74rue", exif},
-		{"https://olap/a.jpg?showExif=true&metadata=all&format=webp", exif},
-		{"https://olap/a.jpg?showExif=false&showExif=true", wish{}}, // the first one, as URLSearchParams.get
-		{"https://olap/a.jpg?showExif", wish{}},
-		{"https://olap/a.jpg?showExif=true ", wish{}},
-		{"https://olap/a.jpg#?showExif=true", wish{}},
-		{"https://olap/showExif=true", wish{}},
-		{"", wish{}},
-		{"?width=100&utm_source=x", wish{}},
-		{"?format=json", wish{json: true}},
-		{"?f=json&format=webp", wish{json: true}},
-		{"?format=auto&orient=tag", wish{}},
-		{"?format=webp", wish{format: "webp"}},
-		{"?metadata=copyright&icc=strip", keep("copyright", "strip")},
-		{"?metadata=keep&icc=keep", keep("keep", "keep")},
-		{"?meta%64ata=none", keep("none", "")},
+		{"https://olap/a b%zz.jpg?showExif=true", true, "showExif=true"},
+		{"https://olap/a.jpg?x=1&showExif=TRUE&y", true, "showExif=true"},
+		{"https://olap/a.jpg?show%45xif=%74rue", true, "showExif=true"},
+		{"https://olap/a.jpg?showExif=true&metadata=all&format=webp", true, "showExif=true"},
+		{"https://olap/a.jpg?showExif=false&showExif=true", false, ""}, // the first one, as URLSearchParams.get
+		{"https://olap/a.jpg?showExif", false, ""},
+		{"https://olap/a.jpg?showExif=true ", false, ""},
+		{"https://olap/a.jpg#?showExif=true", false, ""},
+		{"https://olap/showExif=true", false, ""},
+		{"", false, ""},
+		{"?size=100&utm_source=x", false, ""},
+		{"?f=json&format=webp", false, "format=json"},
+		{"?orient=tag", false, ""},
+		{"?metadata=copyright&icc=strip", false, "icc=strip&metadata=copyright"},
+		{"?metadata=keep&icc=keep", false, "metadata=keep"},
+		{"?meta%64ata=none", false, ""},
 	} {
-		if got, err := parseWish(c.url); err != nil || got != c.want {
-			t.Errorf("parseWish(%q): got %+v, %v, want %+v", c.url, got, err, c.want)
+		got, err := parseWish(c.url, nil, &config{})
+		if err != nil || got.exif != c.exif || got.canonical != c.canonical {
+			t.Errorf("parseWish(%q): exif %v, %q, %v, want %v, %q", c.url, got.exif, got.canonical, err, c.exif, c.canonical)
 		}
 	}
 }
 
 func TestWishesThatCannotBe(t *testing.T) {
 	in := picture(t)
+	const noEngine = "this needs the pixels of the picture, and there is no pixel engine here"
 	for _, c := range []struct{ query, message string }{
-		{"?metadata=all", "metadata=all is not known; allowed are none, copyright and keep"},
-		{"?icc=p3", "icc=p3 is not known; allowed are keep, strip and srgb"},
-		{"?icc=srgb", "icc=srgb needs the pixels of the picture, and there is no pixel engine here"},
+		{"?metadata=all", "metadata=all cannot be; allowed are none, copyright and keep"},
+		{"?icc=srgb", noEngine},
 		{"?metadata=keep&icc=strip", "icc=strip goes with metadata=none and metadata=copyright; metadata=keep changes nothing"},
-		{"?format=tiff", "format=tiff is not known; allowed are auto, avif, webp, jpeg, baseline-jpeg, png, gif and json"},
-		{"?f=webp", "format=webp needs the pixels of the picture, and there is no pixel engine here"},
-		{"?orient=bake", "orient=bake needs the pixels of the picture, and there is no pixel engine here"},
-		{"?orient=up", "orient=up is not known; allowed are tag and bake"},
+		{"?format=bmp", "format=bmp cannot be; allowed are auto, avif, webp, jpeg, baseline-jpeg, png, gif, tiff and json"},
+		{"?f=webp", noEngine},
+		{"?width=10", noEngine},
+		{"?orient=bake", noEngine},
+		{"?preset=x", "preset=x is not known; there are none"},
 	} {
 		d := &double{s3: object(in, "image/jpeg")}
 		if _, err := d.function(t).Handle(t.Context(), testEvent("https://olap/a.jpg"+c.query), testCreds); err != nil {
@@ -82,7 +79,7 @@ func TestAnswersToWishes(t *testing.T) {
 		{"no profile", "?icc=strip", "image/jpeg", "glassine2-noicc", in, string(stripped(t, in))},
 		{
 			"all that it says", "?format=json", "application/json", "glassine2-json", in,
-			fmt.Sprintf(`{"type":"image/jpeg","bytes":%d,"width":40,"height":30,"frames":1,"orientation":6,"exif":{"bigEndian":true,"Image":{"Make":"Acm","Orientation":6}}}`, len(in)),
+			fmt.Sprintf(`{"type":"image/jpeg","bytes":%d,"width":40,"height":30,"frames":1,"orientation":6,"exif":{"bigEndian":true,"Image":{"Make":"Acm","Orientation":6}},"notes":["dominant colour, blurhash and thumbhash: there is no pixel engine here"]}`, len(in)),
 		},
 		{
 			"SVG", "", "image/svg+xml", "glassine2", svg,

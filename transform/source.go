@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"glassine/aws/arn"
 	"glassine/transform/metadata"
 )
 
@@ -36,17 +37,43 @@ type source struct {
 	close    func()
 }
 
-// open reads the original through its presigned URL. A *refused error has a message for the caller.
-func (f *Function) open(ctx context.Context, ev *event) (*source, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ev.GetObjectContext.InputS3URL, nil)
+// original opens the original through its presigned URL. A *refused error has a message for the caller.
+func (r *request) original(ctx context.Context) (*source, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.ev.GetObjectContext.InputS3URL, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make a request of inputS3Url: %w", withoutURL(err))
 	}
+	copySigned(req, r.ev.UserRequest.Headers)
+	return r.f.get(req, maxSource)
+}
+
+// object opens an object of the operator's, of at most limit bytes, through the supporting access point and with the rights
+// of the function's role. A *refused error has a message for the caller.
+func (r *request) object(ctx context.Context, key string, limit int64) (*source, error) {
+	point, err := arn.Parse(r.ev.Configuration.SupportingAccessPoint)
+	name, ok := strings.CutPrefix(point.Resource, "accesspoint/")
+	if err != nil || !ok {
+		return nil, fmt.Errorf("the event's supportingAccessPointArn is not an access point's ARN: %q", r.ev.Configuration.SupportingAccessPoint)
+	}
+	target := url.URL{Scheme: "https", Host: name + "-" + point.Account + ".s3-accesspoint." + point.Region + ".amazonaws.com", Path: "/" + key}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a request of %s: %w", key, err)
+	}
+	r.f.sign(req, r.creds, "s3")
+	src, err := r.f.get(req, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s through the access point %s: %w", key, name, err)
+	}
+	return src, nil
+}
+
+// get sends a request and keeps its answer.
+func (f *Function) get(req *http.Request, limit int64) (*source, error) {
 	req.Header.Set("Accept-Encoding", "identity") // else net/http would ask for gzip and unpack it
-	copySigned(req, ev.UserRequest.Headers)
 	resp, err := f.transport().RoundTrip(req)
 	if err != nil {
-		return nil, fmt.Errorf("get inputS3Url: %w", withoutURL(err))
+		return nil, fmt.Errorf("read the original: %w", withoutURL(err))
 	}
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
@@ -54,7 +81,7 @@ func (f *Function) open(ctx context.Context, ev *event) (*source, error) {
 		// The text of axios, which the reference function passes on (seen in its answers).
 		return nil, &refused{message: fmt.Sprintf("Request failed with status code %d", resp.StatusCode)}
 	}
-	src, err := spool(resp)
+	src, err := spool(resp, limit)
 	if err != nil {
 		resp.Body.Close()
 		return nil, err
@@ -93,28 +120,28 @@ func copySigned(req *http.Request, caller map[string]string) {
 	}
 }
 
-func tooLarge() error {
-	return &refused{message: fmt.Sprintf("The original is larger than %d MiB", maxSource>>20)}
+func tooLarge(limit int64) error {
+	return &refused{message: fmt.Sprintf("The original is larger than %d MiB", limit>>20)}
 }
 
 // spool makes resp's body readable at any offset. On success the source closes the body.
-func spool(resp *http.Response) (*source, error) {
+func spool(resp *http.Response, limit int64) (*source, error) {
 	n := resp.ContentLength
-	if n > maxSource {
-		return nil, tooLarge()
+	if n > limit {
+		return nil, tooLarge(limit)
 	}
 	if at, ok := resp.Body.(io.ReaderAt); ok && n >= 0 {
 		return &source{at: at, size: n, close: func() { resp.Body.Close() }}, nil
 	}
 	defer resp.Body.Close()
 	if n > maxMemory {
-		return spoolToFile(resp.Body, n)
+		return spoolToFile(resp.Body, n, limit)
 	}
 	buf := getBuffer(int(max(n, 0)) + 1)
 	got, err := fill(resp.Body, &buf)
 	if err == nil && got > maxMemory {
 		defer putBuffer(buf)
-		return spoolToFile(io.MultiReader(bytes.NewReader(buf[:got]), resp.Body), n)
+		return spoolToFile(io.MultiReader(bytes.NewReader(buf[:got]), resp.Body), n, limit)
 	}
 	if err == nil && n >= 0 && int64(got) != n {
 		err = io.ErrUnexpectedEOF
@@ -156,15 +183,15 @@ func fill(r io.Reader, buf *[]byte) (int, error) {
 }
 
 // spoolToFile holds the original in an unnamed temporary file. size is what S3 announced, -1 when it did not.
-func spoolToFile(r io.Reader, size int64) (*source, error) {
+func spoolToFile(r io.Reader, size, limit int64) (*source, error) {
 	file, err := os.CreateTemp("", "glassine-original-*")
 	if err != nil {
 		return nil, fmt.Errorf("make room for a large original: %w", err)
 	}
 	os.Remove(file.Name()) // it lives on until it is closed
-	n, err := io.Copy(file, io.LimitReader(r, maxSource+1))
-	if err == nil && n > maxSource {
-		err = tooLarge()
+	n, err := io.Copy(file, io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = tooLarge(limit)
 	}
 	if err == nil && size >= 0 && n != size {
 		err = io.ErrUnexpectedEOF

@@ -23,9 +23,10 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"glassine/transform/metadata"
+	"glassine/transform/pixel"
 )
 
 // Version is part of every ETag that the function makes. It changes whenever the same original would give other bytes.
@@ -44,9 +45,15 @@ type Function struct {
 	// MaxConcurrent bounds how many originals are read and planned at once; 0 means four for each CPU that Go uses. More
 	// would only wait for each other; each may hold a spooled original of up to 32 MiB.
 	MaxConcurrent int
+	// Pixels makes pictures anew; nil means that what needs it is refused.
+	Pixels *pixel.Engine
+	// Limits are what a picture may cost; the zero value has its defaults.
+	Limits pixel.Limits
 
-	once sync.Once
-	gate chan struct{}
+	once   sync.Once
+	gate   chan struct{}
+	pixels chan struct{} // places of those that hold a source for a worker
+	queue  atomic.Int64  // how many wait for one of those
 }
 
 // Credentials are those of the function's role, and the region that it runs in.
@@ -63,7 +70,11 @@ type event struct {
 	HeadObjectContext    json.RawMessage `json:"headObjectContext"`
 	ListObjectsContext   json.RawMessage `json:"listObjectsContext"`
 	ListObjectsV2Context json.RawMessage `json:"listObjectsV2Context"`
-	UserRequest          struct {
+	Configuration        struct {
+		SupportingAccessPoint string `json:"supportingAccessPointArn"`
+		Payload               string `json:"payload"`
+	} `json:"configuration"`
+	UserRequest struct {
 		URL     string            `json:"url"`
 		Headers map[string]string `json:"headers"`
 	} `json:"userRequest"`
@@ -81,7 +92,7 @@ func (f *Function) Handle(ctx context.Context, event []byte, creds Credentials) 
 		return nil, err
 	}
 	start := time.Now()
-	ans, err := f.prepare(ctx, ev)
+	ans, err := (&request{f: f, ev: ev, creds: creds}).prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,30 +125,60 @@ func parseEvent(b []byte) (*event, error) {
 	return nil, errors.New("the event has no getObjectContext: it does not come from an Object Lambda access point")
 }
 
-// prepare reads the original and makes the answer. It holds a place at the gate until the answer needs neither CPU nor
-// memory of note any more; a spooled original keeps the place until the answer is closed.
-func (f *Function) prepare(ctx context.Context, ev *event) (*answer, error) {
-	w, err := parseWish(ev.UserRequest.URL)
+// request is one run of the function.
+type request struct {
+	f     *Function
+	ev    *event
+	creds Credentials
+	leave func() // gives the place at the gate up; once is enough
+}
+
+// prepare makes the answer.
+func (r *request) prepare(ctx context.Context) (*answer, error) {
+	c, err := parseConfig(r.ev.Configuration.Payload)
 	if err != nil {
-		return f.refusal(ctx, ev, err), nil
+		return r.f.refusal(ctx, r.ev, err), nil
 	}
-	leave, err := f.enter(ctx)
+	w, err := parseWish(r.ev.UserRequest.URL, r.ev.UserRequest.Headers, c)
+	if err != nil {
+		return r.f.refusal(ctx, r.ev, err), nil
+	}
+	w.watermark = c.Watermarks[w.watermark]
+	ans, err := r.answer(ctx, w, r.original)
+	if err == nil || ctx.Err() != nil {
+		return ans, err
+	}
+	if w.onError == "fallback" && c.Fallback != "" {
+		fallback := func(ctx context.Context) (*source, error) { return r.object(ctx, c.Fallback, maxSource) }
+		ans, fallbackErr := r.answer(ctx, w, fallback)
+		if fallbackErr == nil {
+			r.f.log(ctx, slog.LevelWarn, "original refused, fallback served", slog.String("request", r.ev.RequestID), slog.Any("error", err))
+			return ans.brief(), nil
+		}
+		err = errors.Join(err, fallbackErr)
+	}
+	return r.f.refusal(ctx, r.ev, err), nil
+}
+
+// answer reads an original and makes the answer. It holds a place at the gate until the answer needs neither CPU nor
+// memory of note any more; a spooled original keeps the place until the answer is closed.
+func (r *request) answer(ctx context.Context, w wish, open func(context.Context) (*source, error)) (*answer, error) {
+	leave, err := r.f.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	src, err := f.open(ctx, ev)
+	leave = sync.OnceFunc(leave)
+	r.leave = leave
+	src, err := open(ctx)
 	if err != nil {
 		leave()
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("read the original: %w", err)
-		}
-		return f.refusal(ctx, ev, err), nil
+		return nil, err
 	}
-	ans, err := plan(src, w)
+	ans, err := r.plan(ctx, src, w)
 	if err != nil {
 		src.close()
 		leave()
-		return f.refusal(ctx, ev, err), nil
+		return nil, err
 	}
 	ans.close = src.close
 	if src.inMemory {
@@ -150,13 +191,7 @@ func (f *Function) prepare(ctx context.Context, ev *event) (*answer, error) {
 
 // enter waits for a place at the gate.
 func (f *Function) enter(ctx context.Context) (leave func(), err error) {
-	f.once.Do(func() {
-		n := f.MaxConcurrent
-		if n <= 0 {
-			n = 4 * runtime.GOMAXPROCS(0)
-		}
-		f.gate = make(chan struct{}, n)
-	})
+	f.once.Do(f.open)
 	select {
 	case f.gate <- struct{}{}:
 		return func() { <-f.gate }, nil
@@ -165,46 +200,31 @@ func (f *Function) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// plan decides what goes out, before anything does.
-func plan(src *source, w wish) (*answer, error) {
-	switch {
-	case w.exif:
-		block, err := metadata.EXIF(src.at, src.size)
-		if err != nil {
-			return nil, src.explain(err)
-		}
-		text, err := metadata.ExifJSON(block)
-		if err != nil {
-			return nil, &refused{message: err.Error()}
-		}
-		return src.text(text, w), nil
-	case w.json:
-		info, err := metadata.Describe(src.at, src.size)
-		if err != nil {
-			return nil, src.explain(err)
-		}
-		text, err := info.JSON()
-		if err != nil {
-			return nil, err
-		}
-		return src.text(text, w), nil
+func (f *Function) open() {
+	n := f.MaxConcurrent
+	if n <= 0 {
+		n = 4 * runtime.GOMAXPROCS(0)
 	}
-	p, err := w.options.Strip(src.at, src.size)
-	if err != nil {
-		return nil, src.explain(err)
+	f.gate = make(chan struct{}, n)
+	f.pixels = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+}
+
+// maxQueue is how many pictures for each CPU may wait to be made; a longer queue would only end in timeouts.
+const maxQueue = 32
+
+// enterPixels waits for one of the places from which a source, whole in memory, goes to a worker.
+func (f *Function) enterPixels(ctx context.Context) (leave func(), err error) {
+	f.once.Do(f.open)
+	defer f.queue.Add(-1)
+	if f.queue.Add(1) > int64(maxQueue*runtime.GOMAXPROCS(0)) {
+		return nil, busy(errors.New("too many pictures wait to be made"))
 	}
-	if w.format != "" && formats[w.format] != p.Format {
-		return nil, needsPixels("format=" + w.format)
+	select {
+	case f.pixels <- struct{}{}:
+		return func() { <-f.pixels }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a worker: %w", context.Cause(ctx))
 	}
-	ans := &answer{
-		status: http.StatusOK, size: p.Size, body: p.Reader(src.at),
-		header: src.forward(p.ContentType, w.suffix()),
-	}
-	if p.Format == metadata.SVG {
-		ans.header.Set("Content-Security-Policy", metadata.SVGPolicy)
-		ans.header.Set("X-Content-Type-Options", "nosniff")
-	}
-	return ans, nil
 }
 
 // text is an answer of JSON.
@@ -268,4 +288,14 @@ type answer struct {
 	body   io.Reader
 	// close frees what body reads from.
 	close func()
+}
+
+// briefly is how long what stands in for the right answer keeps.
+const briefly = "max-age=60"
+
+// brief makes an answer that stands in for another keep only a minute.
+func (a *answer) brief() *answer {
+	a.header.Set("Cache-Control", briefly)
+	a.header.Del("Expires")
+	return a
 }

@@ -21,6 +21,9 @@ type cli struct {
 	Purge   purgeCmd   `cmd:"" help:"Drop a path (or a prefix ending in *) from the edge's cache."`
 	RootKey rootKeyCmd `cmd:"" name:"root-key" help:"Make the root access key anew; the old one is dead. The server must not run."`
 	Fsck    fsckCmd    `cmd:"" help:"Check the stored objects against their index and checksums. The server must not run."`
+	Sign    signCmd    `cmd:"" help:"Sign the URL of a picture, for an access point whose payload has signing keys."`
+	Strip   stripCmd   `cmd:"" help:"Take the metadata out of pictures on this machine, without touching the pictures."`
+	Inspect inspectCmd `cmd:"" help:"Show what pictures on this machine tell about their makers."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -38,12 +38,14 @@ func defaultData() string {
 type serveFlags struct {
 	dataFlags
 	elsewhereFlags
-	HTTP      string `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
-	HTTPS     string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
-	Admin     string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
-	AccessLog string `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
-	Isolation string `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
-	Verbose   bool   `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
+	HTTP           string `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
+	HTTPS          string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
+	Admin          string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
+	AccessLog      string `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
+	Isolation      string `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
+	Libvips        string `help:"libvips that makes pictures, in place of the one in this program." default:"" env:"GLASSINE_LIBVIPS"`
+	PictureWorkers int    `help:"Pictures made at a time; 0 for one for each CPU." default:"0" env:"GLASSINE_PICTURE_WORKERS"`
+	Verbose        bool   `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
 }
 
 type upCmd struct {
@@ -67,6 +69,7 @@ func (f *serveFlags) run(demo bool) error {
 	}
 	cfg := glassine.Config{
 		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo, Isolation: f.Isolation,
+		Libvips: f.Libvips, PictureWorkers: f.PictureWorkers,
 		Interpreters: sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH")),
 		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}

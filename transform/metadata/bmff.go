@@ -61,6 +61,23 @@ func eachBox(w *window, f Format, off, end int64, fn func(box) error) error {
 	return nil
 }
 
+// eachBoxCut calls fn for the boxes from off to the end of the file, of which the last may be longer than the file.
+func eachBoxCut(w *window, f Format, off int64, fn func(box) error) error {
+	for off < w.size {
+		b, err := readBox(w, f, off, 1<<62)
+		if err == nil {
+			err = fn(b)
+		}
+		if err != nil {
+			return err
+		}
+		if off = b.end(); b.end() > w.size {
+			return nil
+		}
+	}
+	return nil
+}
+
 // appendBox appends a box with data.
 func appendBox(out []byte, kind string, data ...[]byte) []byte {
 	n := 8

@@ -104,8 +104,8 @@ func samePixels(t *testing.T, files map[string][]byte, change func(name string, 
 	answers := ask(t, questions...)
 	for i, name := range names {
 		a := answers[4*i : 4*i+4]
-		if strings.HasPrefix(name, "pyramid") {
-			a[0], a[2] = a[1], a[3] // sharp opens pages of one size only, and the copy has one
+		if strings.HasPrefix(name, "pyramid") || name == "tiff.tiff" || name == "bigtiff.tiff" {
+			a[0], a[2] = a[1], a[3] // sharp opens pages of one size only, and thumbnails too; the copy has one
 		}
 		if a[0] != a[2] || a[1] != a[3] || strings.HasPrefix(a[0], "error") || strings.HasPrefix(a[1], "error") {
 			t.Errorf("%s: sharp sees %s before and %s after; upright %s and %s", name, a[0], a[2], a[1], a[3])

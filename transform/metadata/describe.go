@@ -51,6 +51,8 @@ type facts struct {
 	xmp, iptc     []byte
 	// photoshop holds image resource blocks, of which IPTC may be one.
 	photoshop []byte
+	// extended holds what extends the XMP packet of a JPEG, by its name.
+	extended map[string]*extendedXMP
 }
 
 // Describe reads what a picture says. A part that cannot be read is a note; the error is of a file that cannot be read at all,
@@ -87,6 +89,8 @@ func Describe(src io.ReaderAt, size int64) (*Info, error) {
 	if len(f.xmp) > 0 {
 		if i.XMP = parseXMP(f.xmp); i.XMP == nil {
 			i.Notes = append(i.Notes, "XMP: not readable as RDF in XML")
+		} else if err := f.extend(i.XMP); err != nil {
+			i.Notes = append(i.Notes, "XMP: "+err.Error())
 		}
 	}
 	if f.iptc == nil {

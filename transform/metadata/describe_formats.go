@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,6 +54,8 @@ func (f *facts) jpegSegment(seg segment, b []byte, chunks map[byte][]byte) {
 	switch m := seg.marker; {
 	case m == mAPP1 && bytes.HasPrefix(b, xmpID) && f.xmp == nil:
 		f.xmp = bytes.Clone(b[len(xmpID):])
+	case m == mAPP1 && bytes.HasPrefix(b, []byte(extendedXMPID)):
+		f.addExtended(b[len(extendedXMPID):])
 	case m == mAPP2 && bytes.HasPrefix(b, iccID) && len(b) > 14 && len(chunks)*len(b) < maxShownProfile:
 		chunks[b[12]] = bytes.Clone(b[14:])
 	case m == mAPP13 && bytes.HasPrefix(b, []byte(photoshop)) && len(f.photoshop) < maxPacket:
@@ -78,7 +82,7 @@ func describePNG(w *window, f *facts) error {
 			if b, err := w.at(c.data(), 4); err == nil && c.n == 8 {
 				f.frames = int(binary.BigEndian.Uint32(b))
 			}
-		case "iCCP", "iTXt":
+		case "iCCP", "iTXt", "tEXt", "zTXt":
 			if c.n > maxPacket {
 				break
 			}
@@ -94,7 +98,7 @@ func describePNG(w *window, f *facts) error {
 	}
 }
 
-// pngText notes a colour profile or an XMP packet (W3C PNG, third edition, sections 11.3.2.3 and 11.3.3.4).
+// pngText notes a colour profile, an XMP packet, or IPTC (W3C PNG, third edition, sections 11.3.2.3 and 11.3.3).
 func (f *facts) pngText(kind string, b []byte) {
 	name, rest, ok := bytes.Cut(b, []byte{0})
 	if !ok || len(rest) < 1 {
@@ -104,17 +108,61 @@ func (f *facts) pngText(kind string, b []byte) {
 		f.icc = inflate(rest[1:], maxShownProfile)
 		return
 	}
-	if string(name) != "XML:com.adobe.xmp" || len(rest) < 2 || f.xmp != nil {
-		return
+	var text []byte
+	switch kind {
+	case "tEXt":
+		text = rest
+	case "zTXt":
+		text = inflate(rest[1:], maxPacket)
+	case "iTXt":
+		if len(rest) < 2 {
+			return
+		}
+		parts := bytes.SplitN(rest[2:], []byte{0}, 3)
+		if len(parts) < 3 {
+			return
+		}
+		if text = parts[2]; rest[0] == 1 {
+			text = inflate(text, maxPacket)
+		}
 	}
-	compressed := rest[0] == 1
-	parts := bytes.SplitN(rest[2:], []byte{0}, 3)
-	if len(parts) < 3 {
-		return
+	// ImageMagick's way to put other blocks into texts: coders/png.c, "Raw profile type".
+	switch string(name) {
+	case "XML:com.adobe.xmp":
+		if f.xmp == nil && kind == "iTXt" {
+			f.xmp = text
+		}
+	case "Raw profile type xmp":
+		if f.xmp == nil {
+			f.xmp = rawProfile(text)
+		}
+	case "Raw profile type iptc":
+		b := bytes.TrimPrefix(rawProfile(text), []byte("Photoshop 3.0\x00"))
+		if bytes.HasPrefix(b, []byte("8BIM")) {
+			f.photoshop = b
+		} else if f.iptc == nil {
+			f.iptc = b
+		}
 	}
-	if f.xmp = parts[2]; compressed {
-		f.xmp = inflate(parts[2], maxPacket)
+}
+
+// rawProfile decodes a name, a length and so many bytes in hexadecimal, each behind line ends; nil when it is something else.
+func rawProfile(text []byte) []byte {
+	_, rest, _ := bytes.Cut(bytes.TrimLeft(text, "\n"), []byte("\n")) // the name may have spaces
+	fields := bytes.Fields(rest)
+	if len(fields) < 2 {
+		return nil
 	}
+	n, err := strconv.Atoi(string(fields[0]))
+	digits := bytes.Join(fields[1:], nil)
+	if err != nil || len(digits)%2 != 0 || len(digits)/2 < n || n < 0 {
+		return nil
+	}
+	out := make([]byte, len(digits)/2)
+	if _, err := hex.Decode(out, digits); err != nil {
+		return nil
+	}
+	return out[:n]
 }
 
 // inflate returns what a zlib stream holds, at most limit bytes of it; nil when it is none.

@@ -61,7 +61,7 @@ func TestDescribe(t *testing.T) {
 				t.Errorf("%s: XMP %v", name, i.XMP)
 			}
 		}
-		if want["IPTC:City"] != nil && filepath.Ext(name) != ".png" && (i.IPTC["City"] != "Örtchen" || fmt.Sprint(i.IPTC["Keywords"]) != "[x y]") {
+		if want["IPTC:City"] != nil && (i.IPTC["City"] != "Örtchen" || fmt.Sprint(i.IPTC["Keywords"]) != "[x y]") {
 			t.Errorf("%s: IPTC %v", name, i.IPTC)
 		}
 		if text, err := i.JSON(); err != nil || !json.Valid(text) {
@@ -69,7 +69,7 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	for name, has := range map[string][]string{
-		"a.jpg": {"EXIF:GPSLatitude", "XMP:City", "IPTC:City"}, "a.png": {"EXIF:GPSLatitude", "XMP:City"}, "lossy.webp": {"EXIF:GPSLatitude", "XMP:City"},
+		"a.jpg": {"EXIF:GPSLatitude", "XMP:City", "IPTC:City"}, "a.png": {"EXIF:GPSLatitude", "XMP:City", "IPTC:City"}, "lossy.webp": {"EXIF:GPSLatitude", "XMP:City"},
 		"still.gif": {"XMP:City"}, "lzw.tiff": {"EXIF:GPSLatitude", "XMP:City", "IPTC:City"}, "lossy.avif": {"EXIF:GPSLatitude", "XMP:City"},
 		"grid.heic": {"EXIF:GPSLatitude", "XMP:City"}, "boxes.jxl": {"EXIF:GPSLatitude", "XMP:City"},
 	} {
@@ -151,14 +151,69 @@ func TestXMPProperties(t *testing.T) {
 	}
 }
 
+// TestExtendedXMP: a packet that does not fit into a segment, as exiftool writes it, is read whole, and parts in any order.
+func TestExtendedXMP(t *testing.T) {
+	long := strings.Repeat("a long history. ", 8000)
+	file := writeFile(t, "a.jpg", baseline(t))
+	run(t, nil, tool(t, "exiftool", "libimage-exiftool-perl"), "-q", "-overwrite_original", "-XMP-dc:Creator=A", "-XMP-dc:Description="+long, "-XMP-photoshop:History="+long, file)
+	b := readFile(t, file)
+	if n := bytes.Count(b, []byte("http://ns.adobe.com/xmp/extension/")); n < 2 {
+		t.Fatalf("exiftool wrote %d segments of an extension", n)
+	}
+	read := func(b []byte) string {
+		i := describe(t, b)
+		if i.XMP["photoshop:History"] != strings.TrimSpace(long) {
+			return fmt.Sprintf("%.60v %q", i.XMP["photoshop:History"], i.Notes)
+		}
+		return fmt.Sprint(i.XMP["dc:creator"], i.Notes)
+	}
+	if got := read(b); got != "[A] []" {
+		t.Errorf("exiftool's: %s", got)
+	}
+	first := bytes.Index(b, []byte("http://ns.adobe.com/xmp/extension/")) - 4
+	n := 2 + int(b[first+2])<<8 + int(b[first+3])
+	segment := b[first : first+n]
+	without := append(bytes.Clone(b[:first]), b[first+n:]...)
+	if got := read(without); !strings.Contains(got, "not whole") {
+		t.Errorf("without a part: %s", got)
+	}
+	last := bytes.Index(without, []byte("\xff\xdb"))
+	moved := append(append(bytes.Clone(without[:last]), segment...), without[last:]...)
+	if got := read(moved); got != "[A] []" {
+		t.Errorf("parts in another order: %s", got)
+	}
+}
+
+// TestPNGTexts: IPTC and XMP in the texts that ImageMagick writes, plain and compressed.
+func TestPNGTexts(t *testing.T) {
+	const city = "\x1c\x02\x5a\x00\x03Ort"
+	raw := func(name, data string) string { return fmt.Sprintf("\n%s\n%8d\n%x\n", name, len(data), data) }
+	for _, c := range []struct{ name, kind, data, want string }{
+		{"IPTC as it is", "tEXt", "Raw profile type iptc\x00" + raw("iptc", city), "Ort <nil>"},
+		{"compressed", "zTXt", "Raw profile type iptc\x00\x00" + deflate(raw("iptc", city)), "Ort <nil>"},
+		{"in Photoshop's resources", "zTXt", "Raw profile type iptc\x00\x00" + deflate(raw("iptc", "8BIM\x04\x04\x00\x00"+be32(len(city))+city)), "Ort <nil>"},
+		{"XMP", "tEXt", "Raw profile type xmp\x00" + raw("xmp", leakXMP(false)), "<nil> [CANARY-xmp]"},
+		{"too short", "tEXt", "Raw profile type iptc\x00\niptc\n 99\n1c02\n", "<nil> <nil>"},
+		{"no digits", "tEXt", "Raw profile type iptc\x00\niptc\n 2\nzzzz\n", "<nil> <nil>"},
+		{"another text", "tEXt", "Comment\x00" + raw("iptc", city), "<nil> <nil>"},
+	} {
+		i := describe(t, beforeChunk(pngOf(t, scene(9, 9)), "IDAT", pngChunk(c.kind, c.data)))
+		if got := fmt.Sprintf("%v %v", i.IPTC["City"], i.XMP["dc:creator"]); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 func FuzzXMP(f *testing.F) {
 	f.Add([]byte(`<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description a:b="c" xmlns:a="d"><a:e><rdf:Seq><rdf:li>f</rdf:li></rdf:Seq></a:e></rdf:Description></rdf:RDF>`), []byte("8BIM\x04\x04\x00\x00\x00\x00\x00\x08\x1c\x02\x5a\x00\x03abc"))
 	base := baseline(f)
+	f.Add([]byte(leakXMP(true)), []byte(strings.Repeat("0", 32)+be32(9)+be32(0)+"<rdf:RDF/>"))
 	f.Fuzz(func(t *testing.T, packet, resources []byte) {
 		if len(packet) > 60000 || len(resources) > 60000 {
 			return
 		}
-		i := describe(t, afterSOI(base, seg(0xe1, xmpHead+string(packet)), seg(0xed, "Photoshop 3.0\x00"+string(resources))))
+		b := afterSOI(base, seg(0xe1, xmpHead+string(packet)), seg(0xe1, "http://ns.adobe.com/xmp/extension/\x00"+string(resources)), seg(0xed, "Photoshop 3.0\x00"+string(resources)))
+		i := describe(t, b)
 		if text, err := i.JSON(); err != nil || !json.Valid(text) {
 			t.Errorf("JSON: %q, %v", text, err)
 		}

@@ -74,11 +74,21 @@ func (f *heifFile) unsupported(detail string) error {
 
 // openHEIF reads the structure.
 func openHEIF(w *window) (*heifFile, error) {
-	format, err := w.sniff()
+	f, err := readHEIF(w)
 	if err != nil {
 		return nil, err
 	}
-	f := &heifFile{w: w, format: format, items: make(map[uint32]*heifItem)}
+	return f, nil
+}
+
+// readHEIF reads the structure. Beside an error it returns what came before.
+func readHEIF(w *window) (*heifFile, error) {
+	f := &heifFile{w: w, items: make(map[uint32]*heifItem)}
+	format, err := w.sniff()
+	if err != nil {
+		return f, err
+	}
+	f.format = format
 	err = eachBox(w, format, 0, w.size, func(b box) error {
 		switch b.kind {
 		case "ftyp":
@@ -110,10 +120,10 @@ func openHEIF(w *window) (*heifFile, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	if f.ftyp == nil || !f.hasMeta && f.movie == nil {
-		return nil, f.damaged(w.size, "file without a picture")
+		return f, f.damaged(w.size, "file without a picture")
 	}
 	return f, nil
 }
@@ -262,8 +272,10 @@ func (f *heifFile) locations(c *cursor) error {
 	if version > 0 {
 		indexSize = int(sizes & 15)
 	}
-	if version > 2 || offsetSize > 8 || lengthSize > 8 || baseSize > 8 || indexSize > 8 {
-		return f.unsupported("with iloc of an unknown kind")
+	for _, size := range []int{offsetSize, lengthSize, baseSize, indexSize} {
+		if version > 2 || size != 0 && size != 4 && size != 8 {
+			return f.unsupported("with iloc of an unknown kind")
+		}
 	}
 	extents := 0
 	for n := c.uint(idSize(version == 2)); n > 0 && !c.short; n-- {
@@ -278,6 +290,9 @@ func (f *heifFile) locations(c *cursor) error {
 		elsewhere := c.uint(2) != 0
 		base := c.uint(baseSize)
 		count := c.uint(2)
+		if count > 1 && offsetSize+lengthSize+indexSize == 0 {
+			return f.damaged(0, "extents that say nothing")
+		}
 		if it.located {
 			return f.damaged(0, "item with two places")
 		}

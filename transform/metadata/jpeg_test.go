@@ -96,7 +96,7 @@ func checkExiftool(t *testing.T, report []byte, n int) {
 		group, _, _ := strings.Cut(line[1:], "]")
 		tag := strings.Fields(line[len(group)+2:])[0]
 		switch group {
-		case "System", "File", "JFIF", "PNG", "PNG-cICP", "PNG-pHYs", "Adobe", "APNG", "RIFF", "GIF", "QuickTime", "Meta", "Jpeg2000", "JXL":
+		case "System", "File", "JFIF", "PNG", "PNG-cICP", "PNG-pHYs", "Adobe", "APNG", "RIFF", "GIF", "QuickTime", "Meta", "Jpeg2000", "JXL", "SVG":
 			if tag != "Warning" && tag != "Comment" && (group != "QuickTime" || !strings.Contains(tag, "Date")) {
 				continue
 			}

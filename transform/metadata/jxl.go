@@ -82,7 +82,7 @@ func openJXL(w *window) (*jxlFile, error) {
 	}
 	if string(sig) != jxlSignature {
 		f.bare = true
-		head, err := w.read(0, min(w.size, 64))
+		head, err := w.read(0, min(w.size, maxJXLHead))
 		if err != nil {
 			return nil, err
 		}
@@ -148,19 +148,23 @@ func (f *jxlFile) part(w *window, b box) (last bool, err error) {
 func (f *jxlFile) head(w *window) error {
 	var head []byte
 	for _, b := range f.stream {
-		skip := int64(0)
-		if b.kind == "jxlp" {
-			skip = 4
-		}
-		p, err := w.read(b.data()+skip, min(b.size-b.head-skip, int64(64-len(head))))
+		p, err := w.read(b.stream(), min(b.end()-b.stream(), int64(maxJXLHead-len(head))))
 		if err != nil {
 			return err
 		}
-		if head = append(head, p...); len(head) == 64 {
+		if head = append(head, p...); len(head) == maxJXLHead {
 			break
 		}
 	}
 	return f.parse(head, f.stream[0].off)
+}
+
+// stream is where the codestream in a box begins: a jxlp has its number before.
+func (b box) stream() int64 {
+	if b.kind == "jxlp" {
+		return min(b.data()+4, b.end())
+	}
+	return b.data()
 }
 
 func exifJXL(w *window) ([]byte, error) {
@@ -202,71 +206,4 @@ func (f *jxlFile) compressed(w *window, kind string) error {
 		return err
 	}
 	return &UnsupportedError{Format: JXL, Detail: "with " + kind + " compressed by Brotli"}
-}
-
-// jxlHeader is what the codestream's own header tells (ISO/IEC 18181-1 annex D).
-type jxlHeader struct {
-	width, height int64
-	// orientation is as in Exif; decoders follow it by themselves.
-	orientation        int
-	preview, animation bool
-}
-
-// jxlBits reads bits, the lowest of a byte first. Past the end it gives zeros.
-type jxlBits struct {
-	b   []byte
-	at  int
-	end bool
-}
-
-func (r *jxlBits) u(n int) (v int64) {
-	for i := range n {
-		if r.at/8 >= len(r.b) {
-			r.end = true
-			return 0
-		}
-		v |= int64(r.b[r.at/8]>>(r.at%8)&1) << i
-		r.at++
-	}
-	return v
-}
-
-// size reads a SizeHeader (section D.2).
-func (r *jxlBits) size() (width, height int64) {
-	small := r.u(1) == 1
-	one := func() int64 {
-		if small {
-			return 8 * (1 + r.u(5))
-		}
-		return 1 + r.u([]int{9, 13, 18, 30}[r.u(2)])
-	}
-	height = one()
-	ratios := [][2]int64{{}, {1, 1}, {12, 10}, {4, 3}, {3, 2}, {16, 9}, {5, 4}, {2, 1}}
-	if ratio := r.u(3); ratio > 0 {
-		return height * ratios[ratio][0] / ratios[ratio][1], height
-	}
-	return one(), height
-}
-
-// parse reads the header of the codestream that begins with head, which stands at off.
-func (h *jxlHeader) parse(head []byte, off int64) error {
-	h.orientation = 1
-	if len(head) < 2 || head[0] != 0xff || head[1] != 0x0a {
-		return &DamagedError{Format: JXL, Offset: off, Reason: "no codestream"}
-	}
-	r := &jxlBits{b: head[2:]}
-	h.width, h.height = r.size()
-	if r.u(1) == 0 && r.u(1) == 1 { // not all is default, and there are extra fields
-		h.orientation = 1 + int(r.u(3))
-		if r.u(1) == 1 {
-			r.size() // the size that the picture is to be shown in
-		}
-		if h.preview = r.u(1) == 1; !h.preview {
-			h.animation = r.u(1) == 1
-		}
-	}
-	if r.end {
-		return &DamagedError{Format: JXL, Offset: off, Reason: "codestream ends in its header"}
-	}
-	return nil
 }

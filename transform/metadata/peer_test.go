@@ -76,7 +76,7 @@ func TestExifReaderAgrees(t *testing.T) {
 }
 
 // exifSeeds are whole Exif blocks: a rich one, and those of GLASSINE_SAMPLES.
-func exifSeeds(t *testing.T) [][]byte {
+func exifSeeds(t testing.TB) [][]byte {
 	var seeds [][]byte
 	add := func(b []byte) {
 		block, err := metadata.EXIF(bytes.NewReader(b), int64(len(b)))

@@ -295,6 +295,8 @@ func TestTIFFThatIsNone(t *testing.T) {
 		{"directory of 0 entries", append([]byte("II*\x00\x08\x00\x00\x00"), make([]byte, 20)...), metadata.ErrDamaged, "impossible number of entries"},
 		{"BigTIFF with offsets of 4 bytes", append([]byte("II+\x00\x04\x00\x00\x00"), make([]byte, 20)...), metadata.ErrDamaged, "8 bytes"},
 		{"no strips", writeTIFF(false, without(273)), metadata.ErrDamaged, "without strips"},
+		{"no width", writeTIFF(false, without(256)), metadata.ErrDamaged, "without a size"},
+		{"two heights", writeTIFF(false, change(257, 3, []uint16{2, 2})), metadata.ErrDamaged, "without a size"},
 		{"no lengths", writeTIFF(false, without(279)), metadata.ErrDamaged, "without their lengths"},
 		{"one length for two strips", writeTIFF(false, change(279, 4, []uint32{8})), metadata.ErrDamaged, "without their lengths"},
 		{"strip outside", writeTIFF(false, change(273, 4, []uint32{8, 0xffffff00})), metadata.ErrDamaged, "ends in its picture"},

@@ -180,6 +180,28 @@ func (f *tiffFile) number(entries []tiffEntry, tag uint16, def int64) (int64, er
 	return v[0], nil
 }
 
+// raw reports whether a page is of a camera's raw file: DNG, values of a colour filter, or a first page that is a preview of
+// what is in a sub-directory.
+func (f *tiffFile) raw(entries []tiffEntry, preview bool) (bool, error) {
+	photometric, err := f.number(entries, tagPhotometric, 0)
+	if err != nil {
+		return false, err
+	}
+	_, dng := findTag(entries, tagDNGVersion)
+	_, sub := findTag(entries, tagSubIFDs)
+	return dng || photometric == 32803 || photometric == 34892 || preview && sub, nil
+}
+
+// reduced reports whether a page is a smaller version of another.
+func (f *tiffFile) reduced(entries []tiffEntry) (bool, error) {
+	kind, err := f.number(entries, tagNewSubfileType, 0)
+	if err != nil {
+		return false, err
+	}
+	old, err := f.number(entries, tagSubfileType, 0)
+	return kind&1 != 0 || old == 2, err
+}
+
 // findTag returns the first entry with the tag.
 func findTag(entries []tiffEntry, tag uint16) (tiffEntry, bool) {
 	for _, e := range entries {

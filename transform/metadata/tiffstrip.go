@@ -3,6 +3,7 @@ package metadata
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 const (
@@ -105,14 +106,12 @@ func (s *tiffStripper) showable(i int, entries []tiffEntry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	photometric, err := s.number(entries, tagPhotometric, 0)
+	raw, err := s.raw(entries, reduced && i == 0)
 	if err != nil {
 		return false, err
 	}
-	_, dng := findTag(entries, tagDNGVersion)
-	_, sub := findTag(entries, tagSubIFDs)
 	switch {
-	case dng || photometric == 32803 || photometric == 34892 || i == 0 && reduced && sub:
+	case raw:
 		return unsupported("camera raw")
 	case i > 0 && reduced:
 		return false, nil
@@ -120,16 +119,6 @@ func (s *tiffStripper) showable(i int, entries []tiffEntry) (bool, error) {
 		return unsupported("old-style JPEG compression")
 	}
 	return true, nil
-}
-
-// reduced reports whether a page is a smaller version of another.
-func (f *tiffFile) reduced(entries []tiffEntry) (bool, error) {
-	kind, err := f.number(entries, tagNewSubfileType, 0)
-	if err != nil {
-		return false, err
-	}
-	old, err := f.number(entries, tagSubfileType, 0)
-	return kind&1 != 0 || old == 2, err
 }
 
 // page plans one page, whose directory stands at off.
@@ -150,6 +139,11 @@ func (s *tiffStripper) page(off int64, entries []tiffEntry) error {
 	}
 	if len(p.sizes) == 0 || !p.counted {
 		return s.damaged(off, "page without strips or tiles, or with tags out of order")
+	}
+	for _, tag := range []uint16{tagWidth, tagHeight} {
+		if !slices.ContainsFunc(p.entries, func(e pageEntry) bool { return e.tag == tag }) {
+			return s.damaged(off, "page without a size")
+		}
 	}
 	s.pages = append(s.pages, p)
 	return nil

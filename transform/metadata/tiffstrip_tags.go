@@ -13,6 +13,7 @@ const (
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
 	tagSubIFDs         = 330
+	tagExtraSamples    = 338
 	tagJPEGTables      = 347
 	tagXMP             = 700
 	tagIPTC            = 33723

@@ -35,10 +35,11 @@ var xmpPrefixes = map[string]string{
 	"http://ns.google.com/photos/1.0/container/":       "Container",
 	"http://ns.google.com/photos/1.0/container/item/":  "Item",
 	"http://ns.google.com/photos/1.0/camera/":          "GCamera",
-	gainMapSpace:                         "hdrgm",
-	"http://ns.useplus.org/ldf/xmp/1.0/": "plus",
-	"http://creativecommons.org/ns#":     "cc",
-	"http://web.resource.org/cc/":        "cc",
+	"http://ns.adobe.com/xmp/note/":                    "xmpNote",
+	gainMapSpace:                                       "hdrgm",
+	"http://ns.useplus.org/ldf/xmp/1.0/":               "plus",
+	"http://creativecommons.org/ns#":                   "cc",
+	"http://web.resource.org/cc/":                      "cc",
 }
 
 const (
