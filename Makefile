@@ -28,6 +28,7 @@ lint:
 bench: build
 	@sh e2e/deps.sh bench
 	go run ./bench/strip
+	go run ./bench/resize
 	go run ./bench/hit
 	go run ./bench/s3
 	go run ./bench/objectlambda -gib

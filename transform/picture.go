@@ -356,6 +356,15 @@ func (w *wish) jobFor(h metadata.Header) (render.Job, error) {
 	if job.Frames = 1; !w.still && h.Animated && (job.Format == "gif" || job.Format == "webp") {
 		job.Frames = h.Frames
 	}
+	if h.Format == metadata.SVG {
+		// A drawing has no pixels to run out of, so it may be made larger.
+		switch job.Fit {
+		case "":
+			job.Fit = render.FitContain
+		case render.FitCrop:
+			job.Fit = render.FitCover
+		}
+	}
 	if err := w.cut(&job, h); err != nil {
 		return job, err
 	}

@@ -40,7 +40,7 @@ func TestWishesBecomeJobs(t *testing.T) {
 		{"f=auto&w=1&anim=false", "avif", gif, job(gif, func(j *render.Job) { j.Width, j.Format = 1, "avif" })},
 		{"f=auto&w=1", "", gif, job(gif, func(j *render.Job) { j.Width, j.Frames = 1, 7 })},
 		{"f=png", "", gif, job(gif, func(j *render.Job) { j.Format = "png" })},
-		{"w=1", "", svg, job(svg, func(j *render.Job) { j.Width, j.Format = 1, "png" })},
+		{"w=1", "", svg, job(svg, func(j *render.Job) { j.Width, j.Format, j.Fit = 1, "png", render.FitContain })},
 		{"f=auto&w=1", "", pages, job(pages, func(j *render.Job) { j.Width, j.Format = 1, "jpeg" })},
 		{"f=baseline-jpeg&icc=srgb&q=low", "", photo, job(photo, func(j *render.Job) { j.Baseline, j.ICC, j.Quality = true, "srgb", 50 })},
 		{"text=hi&dpr=2", "", photo, job(photo, func(j *render.Job) {
