@@ -114,6 +114,9 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 		viewer += glassine.DemoKey
 	}
 	fmt.Printf("Viewer URL:    %s   (plaintext on http://%s redirects here)\n", viewer, at.HTTP)
+	if demo {
+		fmt.Printf("And smaller:   %s?width=400&format=auto   (docs/pictures.md)\n", viewer)
+	}
 	fmt.Printf("Console port:  http://%s   (health: /healthz; the web console is not built yet)\n", at.Admin)
 	fmt.Printf("AWS endpoint:  https://%s and http://%s, account %s\n", at.AWS, at.AWS, f.Account)
 	fmt.Printf("Certificate:   %s   (clients that should trust it; curl: --cacert)\n", s.CAFile())
