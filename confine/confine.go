@@ -11,7 +11,8 @@
 //		...
 //	}
 //
-// Start at Spawner.Start; Probe tells which Level a machine gives.
+// Start at Spawner.Start; Probe tells which Level a machine gives. A child that is this program itself (Spec.Self) gives up
+// more once it has loaded what it needs: Harden.
 package confine
 
 import (

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,8 +38,8 @@ func echo() {
 }
 
 func spin() {
-	for {
-		runtime.Gosched()
+	for i := 0; ; i++ {
+		_ = i
 	}
 }
 
@@ -96,13 +97,10 @@ func TestProcessorTimeIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", level, err)
 		}
-		timer := time.AfterFunc(20*time.Second, c.Kill)
-		begun := time.Now()
-		exit := c.Wait()
-		if took := time.Since(begun); exit.Signal != "killed" || took > 15*time.Second {
-			t.Errorf("%s: a spinning child ended as %v after %v", level, exit, took)
+		tooLate := time.AfterFunc(time.Minute, c.Kill) // a machine that has much to do gives it little
+		if exit := c.Wait(); exit.Signal != "killed" || !tooLate.Stop() {
+			t.Errorf("%s: a spinning child ended as %v, or not within a minute", level, exit)
 		}
-		timer.Stop()
 		c.Close()
 	}
 }
@@ -171,27 +169,13 @@ func hard() {
 		return
 	}
 	for _, a := range attempts {
-		var errno syscall.Errno
 		err := do(a.try)
-		if err != nil && !asErrno(err, &errno) {
+		errno, ok := errors.AsType[syscall.Errno](err)
+		if err != nil && !ok {
 			fmt.Printf("%s: %v\n", a.name, err)
 			continue
 		}
 		fmt.Printf("%s: %d\n", a.name, int(errno))
-	}
-}
-
-func asErrno(err error, to *syscall.Errno) bool {
-	for {
-		if e, ok := err.(syscall.Errno); ok {
-			*to = e
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // Outcome is what came of a job, or what happened to a worker.
 type Outcome string
 
+// The outcomes of jobs, with the error of Render, and the steps of a worker's life.
 const (
 	OK          Outcome = "ok"
 	BadInput    Outcome = "input"       // *render.InputError

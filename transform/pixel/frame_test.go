@@ -30,7 +30,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		}
 		buffer = body
 	}
-	if _, err := readFrame(&b, &request{}, 10, nil, 10); err != io.EOF {
+	if _, err := readFrame(&b, &request{}, 10, nil, 10); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v, want io.EOF", err)
 	}
 }

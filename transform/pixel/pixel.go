@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -46,7 +47,8 @@ type Config struct {
 	Idle time.Duration
 	// Isolation is the weakest level to run at: "" for what the machine gives.
 	Isolation confine.Level
-	// Level forces a level weaker than the machine's, for tests and for machines where a firmer one does harm.
+	// Level forces a level weaker than the machine's, for tests and for machines where a firmer one does harm. At level process
+	// workers are hardened still, where the kernel can.
 	Level confine.Level
 	// Observe is told of each job and each worker, by many goroutines at once; nil is nobody.
 	Observe func(Event)
@@ -62,7 +64,7 @@ type Engine struct {
 	open    func() // finds spawner, level and why, once
 	library func() (path, from string, err error)
 
-	spawner *confine.Spawner
+	spawner atomic.Pointer[confine.Spawner]
 	level   confine.Level
 	why     []string
 	env     []string // more of the workers' environment: what tests put there
@@ -85,6 +87,13 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Dir == "" && cfg.Library == "" {
 		return nil, errors.New("the engine for pictures has no Dir to unpack its library into")
+	}
+	if cfg.Dir != "" {
+		dir, err := filepath.Abs(cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Dir = dir
 	}
 	e := &Engine{cfg: cfg.withDefaults()}
 	e.open = sync.OnceFunc(e.findLevel)
@@ -180,8 +189,8 @@ func (e *Engine) Library() (path, from string, err error) { return e.library() }
 func (e *Engine) Close() error {
 	e.pool.close()
 	e.closing.Do(func() {
-		if e.spawner != nil {
-			_ = e.spawner.Close() // its children have ended
+		if s := e.spawner.Load(); s != nil {
+			_ = s.Close() // its children have ended
 		}
 	})
 	return nil
@@ -190,10 +199,11 @@ func (e *Engine) Close() error {
 // findLevel asks the machine, and lowers what it gives to cfg.Level.
 func (e *Engine) findLevel() {
 	sweep(e.cfg.Dir)
-	e.spawner = confine.NewSpawner()
+	s := confine.NewSpawner()
+	e.spawner.Store(s)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // bounds two probes of some milliseconds
 	defer cancel()
-	e.level, e.why = e.spawner.Probe(ctx)
+	e.level, e.why = s.Probe(ctx)
 	forced := slices.Index(confine.Levels, e.cfg.Level)
 	if forced > slices.Index(confine.Levels, e.level) {
 		e.level, e.why = e.cfg.Level, append(e.why, "the configuration asks for no more than "+string(e.cfg.Level))
@@ -217,7 +227,7 @@ func (e *Engine) startWorker(ctx context.Context, svg bool) (runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := startWorker(ctx, e.spawner, spec, remove, &e.cfg)
+	w, err := startWorker(ctx, e.spawner.Load(), spec, remove, &e.cfg)
 	if err != nil {
 		return nil, err
 	}

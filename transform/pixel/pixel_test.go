@@ -20,7 +20,7 @@ import (
 // What a worker can do wrong is one failed job and one event, and the next job is done.
 func TestFaultsHarmNobodyElse(t *testing.T) {
 	for _, level := range confine.Levels {
-		r := newRig(t, func(c *Config) { c.Level, c.Timeout, c.MemoryMB = level, 700*time.Millisecond, 256 })
+		r := newRig(t, func(c *Config) { c.Level, c.Timeout, c.MemoryMB = level, 2*time.Second, 256 })
 		before := descriptors(t)
 		for _, c := range []struct {
 			word    string
@@ -33,8 +33,8 @@ func TestFaultsHarmNobodyElse(t *testing.T) {
 			{"panic", Crash, "exit status 2", "panic: a bug"},
 			{"exit 3", Crash, "exit status 3", ""},
 			{"exit 0", Crash, "exit status 0", ""},
-			{"hang", Deadline, "longer than 700ms", ""},
-			{"spin", Deadline, "longer than 700ms", ""},
+			{"hang", Deadline, "longer than 2s", ""},
+			{"spin", Deadline, "longer than 2s", ""},
 			{"garbage", Crash, "a frame of 1213486160 and", ""},
 			{"huge", Crash, "a frame of 2 and", ""},
 			{"half", Crash, "exit status 0", ""},

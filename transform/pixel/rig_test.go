@@ -24,7 +24,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(faults) != "" && (confine.Main() || work(openFaulty)) || Main() {
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if unpacked != "" {
+		if r, err := here(); err == nil {
+			r.Close()
+		}
+		os.RemoveAll(unpacked)
+	}
+	os.Exit(code)
 }
 
 // faulty does with a job what the job's ICC says.
@@ -36,6 +43,8 @@ func openFaulty(_ string, svg bool) (renderer, error) {
 	}
 	return faulty{svg}, nil
 }
+
+func (faulty) PrepareFonts() error { return nil }
 
 func (faulty) Version() string { return "0.0.0 faulty" }
 
@@ -54,7 +63,7 @@ func (f faulty) Render(job render.Job, source []byte) (*render.Result, error) {
 	case "panic":
 		panic("a bug")
 	case "exit":
-		os.Exit(n)
+		syscall.Exit(n) // at once, with the race detector too
 	case "hang":
 		for {
 			time.Sleep(time.Hour)
@@ -87,7 +96,7 @@ func (f faulty) Render(job render.Job, source []byte) (*render.Result, error) {
 		select {}
 	case "half":
 		raw("\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00{\"Re")
-		os.Exit(0)
+		syscall.Exit(0)
 	case "json":
 		raw("\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00[]")
 		select {}

@@ -22,6 +22,7 @@ const keepBuffer = 16 << 20
 // renderer is what a worker works with.
 type renderer interface {
 	Render(job render.Job, source []byte) (*render.Result, error)
+	PrepareFonts() error
 	Version() string
 }
 
@@ -56,8 +57,9 @@ func serve(channel io.ReadWriter, level confine.Level, library string, svg bool,
 	if err != nil {
 		return writeFrame(channel, hello{Error: err.Error()}, nil, maxResponseHeader)
 	}
-	// Text needs fonts in files, which render writes before it looks at a source. This one is none, and there is no writing later.
-	_, _ = r.Render(render.Job{Source: "png", SourceWidth: 1, SourceHeight: 1, Format: "png", Texts: []render.Text{{Text: " ", Size: 1}}}, nil)
+	if err := r.PrepareFonts(); err != nil { // there is no writing later
+		return writeFrame(channel, hello{Error: err.Error()}, nil, maxResponseHeader)
+	}
 	h := hello{Version: r.Version()}
 	if err := confine.Harden(); err != nil && level != confine.Process {
 		return writeFrame(channel, hello{Error: fmt.Sprintf("harden worker: %v", err)}, nil, maxResponseHeader)

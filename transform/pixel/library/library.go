@@ -139,7 +139,7 @@ func inspect(embedded fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it is in memory
 	head := make([]byte, 20)
 	if _, err := io.ReadFull(f, head); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -179,7 +179,7 @@ func write(path string, embedded fs.FS, name string) error {
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // it is in memory
 	f, err := os.CreateTemp(filepath.Dir(path), "unpacking-*")
 	if err != nil {
 		return err

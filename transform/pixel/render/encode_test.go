@@ -121,6 +121,21 @@ func TestSettings(t *testing.T) {
 	})
 }
 
+// The smallest results, and the longest.
+func TestExtremeSizes(t *testing.T) {
+	r := renderer(t)
+	file := asPNG(t, scene(40, 30))
+	for _, format := range []string{"jpeg", "png", "webp", "gif", "tiff", "avif"} {
+		for _, size := range [][2]int{{1, 1}, {2, 1}, {1, 3}, {MaxSide, 2}, {2, MaxSide}} {
+			job := pngJob(40, 30).with(func(j *Job) { j.Width, j.Height, j.Fit, j.Format, j.Fast = size[0], size[1], FitSqueeze, format, true })
+			got := render(t, r, job, file)
+			if said := inspect(t, got.Body); said.Width != size[0] || said.Height != size[1] {
+				t.Errorf("%s of %v: sharp finds %d x %d", format, size, said.Width, said.Height)
+			}
+		}
+	}
+}
+
 func TestMaxBytes(t *testing.T) {
 	r := renderer(t)
 	file := asPNG(t, noise(160, 120))

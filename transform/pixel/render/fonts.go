@@ -24,9 +24,9 @@ const fontconfig = `<?xml version="1.0"?>
 </fontconfig>
 `
 
-// prepareFonts writes the fonts and their configuration to a folder of their own, once, and names it to fontconfig, which
-// reads it when the process first draws text.
-func (r *Renderer) prepareFonts() error {
+// PrepareFonts writes the fonts and their configuration to a folder of their own, once, and names it to fontconfig, which
+// reads it when the process first draws text. Render does it by itself; a process that will not be able to write calls it before.
+func (r *Renderer) PrepareFonts() error {
 	if r.fonts != "" {
 		return nil
 	}

@@ -11,15 +11,18 @@ type Job struct {
 	// Source is the source's format by its content: "jpeg", "png", "webp", "gif", "tiff", "avif", "svg".
 	Source string `json:"source"`
 	// SourceWidth and SourceHeight are the source's as its header says them, before it is turned. A picture that decodes to another size
-	// is refused.
+	// is refused, but for one that is the same turned (AVIF is turned by its decoder). An SVG may leave them out, and be a pixel
+	// larger or smaller.
 	SourceWidth  int64 `json:"sourceWidth"`
 	SourceHeight int64 `json:"sourceHeight"`
-	// Frames is the most frames to read: 0 and 1 mean the first alone. Only GIF and WebP results hold more than one.
+	// Frames is the most frames to read: 0 and 1 mean the first alone. What the source has beyond is not looked at. Only GIF and WebP
+	// sources and results hold more than one.
 	Frames int `json:"frames,omitempty"`
 	// Strict refuses a source that is damaged anywhere; else what can be decoded of it is used.
 	Strict bool `json:"strict,omitempty"`
 
-	// Orientation is the Exif orientation of the source, 1 to 8; the picture is turned upright by it first. 0 is 1.
+	// Orientation is the Exif orientation of the source, 1 to 8; the picture is turned upright by it first. 0 is 1. That of an
+	// AVIF is not used: its properties irot and imir are part of decoding.
 	Orientation int   `json:"orientation,omitempty"`
 	Crop        *Crop `json:"crop,omitempty"`
 	Trim        *Trim `json:"trim,omitempty"`
@@ -43,11 +46,11 @@ type Job struct {
 	Contrast   *float64 `json:"contrast,omitempty"`
 	Saturation *float64 `json:"saturation,omitempty"`
 	Gamma      *float64 `json:"gamma,omitempty"`
-	Blur       float64  `json:"blur,omitempty"`    // standard deviation, pixels
+	Blur       float64  `json:"blur,omitempty"`    // standard deviation, pixels, at most 250; below 0.41 nothing is done
 	Sharpen    float64  `json:"sharpen,omitempty"` // strength, 0 to 10
 
 	// Background fills transparent pixels, and what Fit, Padding and Radius lay bare. nil: transparent where the result can
-	// be, else white.
+	// be, else white. This and all colours below are laid on as numbers: in a picture that keeps a wide profile they look stronger.
 	Background *Colour `json:"background,omitempty"`
 	// Padding is put around the picture: top, right, bottom, left.
 	Padding    [4]int      `json:"padding,omitzero"`
@@ -57,33 +60,38 @@ type Job struct {
 	Texts      []Text      `json:"texts,omitempty"`      // above the watermarks
 
 	// ICC says what becomes of the colour profile: "" keeps it, "srgb" converts the pixels to sRGB and drops it, "strip" drops
-	// it. CMYK always becomes sRGB.
+	// it. CMYK always becomes sRGB, and so does what has a profile that the result cannot hold: every GIF, and grey that is
+	// painted on in colour. Results have 8 bits a value.
 	ICC string `json:"icc,omitempty"`
-	// Exif is a block to put in, from its TIFF header on; nil for none. No other metadata of the source stays.
+	// Exif is a block to put in, from its TIFF header on; nil for none. It is put in as it is, but says orientation 1 where it says
+	// one. GIF and TIFF results get none. No other metadata of the source stays.
 	Exif []byte `json:"exif,omitempty"`
 
 	// Format is "jpeg", "png", "webp", "gif", "tiff" or "avif".
 	Format string `json:"format"`
-	// Quality is 1 to 100; 0 is the format's default (DefaultQuality). PNG and GIF below 100 use a palette only when Palette.
+	// Quality is 1 to 100; 0 is the format's default (DefaultQuality). It counts for JPEG, WebP, AVIF, and PNG with a Palette.
 	Quality int `json:"quality,omitempty"`
-	// Baseline makes a JPEG that is not progressive; Progressive makes one that is, or an interlaced PNG.
+	// Progressive makes a JPEG that is progressive, or a PNG that is interlaced. Neither is by default: it costs more to encode
+	// and to decode. Baseline wins over it.
 	Baseline    bool `json:"baseline,omitempty"`
 	Progressive bool `json:"progressive,omitempty"`
 	Lossless    bool `json:"lossless,omitempty"` // WebP and AVIF
 	Palette     bool `json:"palette,omitempty"`  // PNG of at most 256 colours
 	// Fast spends the least CPU on compressing.
 	Fast bool `json:"fast,omitempty"`
-	// MaxBytes lowers the quality, of formats that have one, until the result is no larger; a result that cannot be is an
-	// *InputError. 0 is no bound.
+	// MaxBytes lowers the quality, of formats that have one, until the result is no larger: the highest that is, found in at most
+	// eight encodings. A result that cannot be is an *InputError. 0 is no bound.
 	MaxBytes int64 `json:"maxBytes,omitempty"`
 
-	// Facts makes no picture but Result.Facts.
+	// Facts makes no picture but Result.Facts, of the picture cropped, trimmed, turned and adjusted. Fit and what is painted do
+	// not count.
 	Facts bool `json:"facts,omitempty"`
 }
 
 // Fit is how a picture is made to meet an area.
 type Fit string
 
+// The ways there are; each is what Cloudflare Images calls so, but for "outside", which is sharp's.
 const (
 	FitScaleDown Fit = "scale-down" // within the area, never enlarged
 	FitContain   Fit = "contain"    // within the area, as large as it can be
@@ -98,12 +106,14 @@ const (
 type Gravity struct {
 	// Mode is "" for a point, "attention" for what catches the eye, "entropy" for the most detail.
 	Mode string `json:"mode,omitempty"`
-	// X and Y move the point from the centre: -1 is left or top, 0 the centre, 1 right or bottom.
+	// X and Y move the point from the centre: -1 is left or top, 0 the centre, 1 right or bottom. What is cut has the point in its
+	// middle, as far as the edges let; what is placed lies as far along its room.
 	X float64 `json:"x,omitempty"`
 	Y float64 `json:"y,omitempty"`
 }
 
-// Crop is a part of the upright source. Each of its numbers is pixels, or with Relative a fraction of the picture.
+// Crop is a part of the upright source. Each of its numbers is pixels, or with Relative a fraction of the picture. What stands over
+// the edge is left out; no Width or Height is the rest.
 type Crop struct {
 	Left, Top, Width, Height float64
 	Relative                 bool
@@ -142,7 +152,8 @@ type Watermark struct {
 	Tile    bool    // repeated over the whole picture
 }
 
-// Text is a line of text laid over a picture.
+// Text is a line of text laid over a picture, in the typeface Go (go.dev/blog/go-fonts), or for scripts that it lacks in one of
+// the system's. It is not broken, and what does not fit is cut. Its place is that of its ink.
 type Text struct {
 	Text    string
 	Size    float64 // height of the font, pixels

@@ -134,7 +134,7 @@ func (w *work) load() (*vips.Image, plan, error) {
 	if err := checkSize(p.outWidth, p.outHeight); err != nil {
 		return nil, p, err
 	}
-	if err := checkSize(p.width, p.height); err != nil {
+	if err := w.checkCut(p); err != nil {
 		return nil, p, err
 	}
 	if w.job.Trim != nil {
@@ -151,6 +151,17 @@ func (w *work) load() (*vips.Image, plan, error) {
 	p.region = scaled(p.region, float64(image.Width())/float64(h.width), float64(image.Height())/float64(h.height), image.Width(), image.Height())
 	p.frameHeight = image.Height()
 	return image, p, nil
+}
+
+// checkCut refuses a picture that is much larger before it is cut than after, when it must be held whole for that, or when libvips
+// counts no further.
+func (w *work) checkCut(p plan) error {
+	const mostSide, mostHeld = 10_000_000, 100_000_000
+	held := p.turn.quarters > 0 || w.job.Gravity.Mode != ""
+	if max(p.width, p.height) > mostSide || held && p.width*p.height > mostHeld {
+		return &InputError{fmt.Sprintf("Before it is cut, the picture would be %d x %d pixels.", p.width, p.height)}
+	}
+	return nil
 }
 
 // scaleOnLoad returns the arguments with which a source is loaded near the size that is wanted; nil for none.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"image/gif"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"glassine/transform/sample"
@@ -66,8 +68,24 @@ func chunk(kind, data string) string {
 	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:])))
 }
 
-// tainted are pictures of 60 x 40 that are full of canaries, by format.
+// taintedOnce holds what tainted has made; exiftool takes its time.
+var taintedOnce struct {
+	sync.Mutex
+	files map[string][]byte
+}
+
+// tainted are pictures of 60 x 40 that are full of canaries, by format. They are not to be changed.
 func tainted(t *testing.T) map[string][]byte {
+	t.Helper()
+	taintedOnce.Lock()
+	defer taintedOnce.Unlock()
+	if taintedOnce.files == nil {
+		taintedOnce.files = taint(t)
+	}
+	return maps.Clone(taintedOnce.files)
+}
+
+func taint(t *testing.T) map[string][]byte {
 	m := scene(60, 40)
 	png := asPNG(t, m)
 	out := map[string][]byte{

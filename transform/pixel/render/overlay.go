@@ -87,13 +87,13 @@ func (w *work) overlay(frame *vips.Image) (*vips.Image, error) {
 // addWatermark makes a layer of a picture file for frames of width x height.
 func (w *work) addWatermark(m *Watermark, width, height int) error {
 	image, err := w.watermark(m, width, height)
-	if err != nil {
-		if _, ok := errors.AsType[*vips.Error](err); ok {
-			return &InputError{"The watermark cannot be decoded."}
-		}
-		return err
+	if err == nil {
+		err = w.lay(image, m.Opacity, m.Gravity, m.X, m.Y, m.Tile, width, height)
 	}
-	return w.lay(image, m.Opacity, m.Gravity, m.X, m.Y, m.Tile, width, height)
+	if _, ok := errors.AsType[*vips.Error](err); ok {
+		return &InputError{"The watermark cannot be decoded."}
+	}
+	return err
 }
 
 // watermark decodes a watermark's file, upright, of sRGB with alpha, at its size on frames of width x height.
@@ -101,7 +101,7 @@ func (w *work) watermark(m *Watermark, width, height int) (*vips.Image, error) {
 	if !loads(m.Format, strings.ToLower(w.Loader(m.Image))) {
 		return nil, &InputError{"The watermark cannot be decoded."}
 	}
-	image, err := w.Image(loaders[m.Format], vips.Args{"buffer": m.Image, "access": "sequential", "fail_on": "none"})
+	image, err := w.Image(loaders[m.Format], vips.Args{"buffer": m.Image, "access": "sequential", "fail_on": "error"})
 	if err != nil {
 		return nil, err
 	}

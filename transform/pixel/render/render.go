@@ -55,7 +55,7 @@ func (r *Renderer) Render(job Job, source []byte) (*Result, error) {
 		return nil, errors.New("render: this process was not opened for SVG")
 	}
 	if needsFonts(&job) {
-		if err := r.prepareFonts(); err != nil {
+		if err := r.PrepareFonts(); err != nil {
 			return nil, err
 		}
 	}
@@ -205,6 +205,22 @@ func (j *Job) check() error {
 	case "", FitScaleDown, FitContain, FitCover, FitCrop, FitPad, FitSqueeze, FitOutside:
 	default:
 		return &InputError{fmt.Sprintf("There is no fit %q.", j.Fit)}
+	}
+	switch j.Gravity.Mode {
+	case "", "attention", "entropy":
+	default:
+		return &InputError{fmt.Sprintf("There is no gravity %q.", j.Gravity.Mode)}
+	}
+	switch j.ICC {
+	case "", "srgb", "strip":
+	default:
+		return &InputError{fmt.Sprintf("A colour profile cannot be treated as %q.", j.ICC)}
+	}
+	if t := j.Trim; t != nil && !(t.Threshold >= 0 && t.Threshold <= 255 && t.Keep >= 0) {
+		return &InputError{"The threshold of trim must be between 0 and 255, and what is kept no less than 0."}
+	}
+	if c := j.Crop; c != nil && !(finite(c.Left) && finite(c.Top) && finite(c.Width) && finite(c.Height) && c.Width >= 0 && c.Height >= 0) {
+		return &InputError{"The part to crop must be given by numbers, its sides no less than 0."}
 	}
 	return j.checkOverlays()
 }

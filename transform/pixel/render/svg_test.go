@@ -25,10 +25,14 @@ func TestSVG(t *testing.T) {
 		{"enlarged with sharp edges", func(j *Job) { j.Width, j.Fit = 2000, FitContain }, 2000, 1500, []point{{999, 1000, red}, {1000, 1000, blue}, {1000, 749, transparent}, {1000, 750, blue}}},
 		{"made smaller", func(j *Job) { j.Width = 20 }, 20, 15, []point{{9, 10, red}, {11, 10, blue}}},
 		{"never enlarged by scale-down", func(j *Job) { j.Width = 2000 }, 40, 30, nil},
-		{"a part, enlarged", func(j *Job) { j.Crop, j.Width, j.Fit = &Crop{Left: 10, Top: 10, Width: 20, Height: 10}, 1000, FitContain }, 1000, 500,
-			[]point{{499, 400, red}, {500, 400, blue}, {500, 248, transparent}, {500, 252, blue}}},
+		{
+			"a part, enlarged", func(j *Job) {
+				j.Crop, j.Width, j.Fit = &Crop{Left: 10, Top: 10, Width: 20, Height: 10}, 1000, FitContain
+			}, 1000, 500,
+			[]point{{499, 400, red}, {500, 400, blue}, {500, 248, transparent}, {500, 252, blue}},
+		},
 		{"turned", func(j *Job) { j.Rotate, j.Width, j.Fit = 90, 600, FitContain }, 600, 800, []point{{100, 399, red}, {100, 400, blue}, {500, 600, transparent}}},
-		{"of other proportions", func(j *Job) { j.Width, j.Height, j.Fit = 400, 600, FitSqueeze }, 400, 600, []point{{198, 400, red}, {202, 400, blue}}},
+		{"of other proportions", func(j *Job) { j.Width, j.Height, j.Fit = 400, 600, FitSqueeze }, 400, 600, []point{{180, 400, red}, {220, 400, blue}}},
 		{"on a background", func(j *Job) { j.Background = &Colour{9, 9, 9, 255} }, 40, 30, []point{{30, 5, color.NRGBA{9, 9, 9, 255}}}},
 		{"of a size that the job does not know", func(j *Job) { j.SourceWidth, j.SourceHeight = 0, 0 }, 40, 30, nil},
 	} {
@@ -59,8 +63,10 @@ func TestSVG(t *testing.T) {
 		}
 	})
 	t.Run("files that it names are not read", func(t *testing.T) {
-		for _, inside := range []string{`<image href="file:///etc/hostname" width="40" height="30"/>`, `<image href="http://127.0.0.1:9/" width="40" height="30"/>`,
-			`<style>@import url("file:///etc/hostname");</style>`} {
+		for _, inside := range []string{
+			`<image href="file:///etc/hostname" width="40" height="30"/>`, `<image href="http://127.0.0.1:9/" width="40" height="30"/>`,
+			`<style>@import url("file:///etc/hostname");</style>`,
+		} {
 			svg := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30">%s</svg>`, inside)
 			got := render(t, r, job, []byte(svg))
 			expect(t, decode(t, got.Body), 20, 15, transparent, 0)

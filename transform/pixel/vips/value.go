@@ -7,8 +7,8 @@ import (
 
 // gvalue is GObject's GValue (gvalue.h): a type and two words.
 type gvalue struct {
-	typ  uintptr
-	data [2]uint64
+	typ uintptr
+	_   [2]uint64
 }
 
 // The fundamental types of GObject (gtype.h), each its number shifted left by two.

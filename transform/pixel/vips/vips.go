@@ -78,7 +78,7 @@ func load(path string, o Options) (*Library, error) {
 	}
 	major, minor, micro := l.vipsVersion(0), l.vipsVersion(1), l.vipsVersion(2)
 	l.version = fmt.Sprintf("%d.%d.%d", major, minor, micro)
-	if major < 8 || major == 8 && minor < 15 {
+	if tooOld(major, minor) {
 		return nil, fmt.Errorf("it is libvips %s, 8.15 or newer is needed", l.version)
 	}
 	// Warnings would go to the process's standard error, and quote strangers' files there. vips_init looks for this name.
@@ -96,6 +96,9 @@ func load(path string, o Options) (*Library, error) {
 	}
 	return l, nil
 }
+
+// tooOld says whether a version cannot do: 8.15 brought the property "keep" of savers.
+func tooOld(major, minor int32) bool { return major < 8 || major == 8 && minor < 15 }
 
 // Version returns the library's version, such as "8.18.7".
 func (l *Library) Version() string { return l.version }
