@@ -223,7 +223,7 @@ func leakGroups(about *metadata.Info, text []byte) (map[string][]string, error) 
 	add("IPTC", all.IPTC)
 	if len(settings) > 0 {
 		lines := wrapped(settings)
-		lines[0] = fmt.Sprintf("%d settings: %s", len(settings), lines[0])
+		lines[0] = counted(len(settings), "setting") + ": " + lines[0]
 		groups["Other"] = append(groups["Other"], lines...)
 	}
 	return groups, nil

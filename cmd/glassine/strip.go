@@ -181,15 +181,14 @@ func (c *stripCmd) strip(ctx context.Context, f *finder, jobs []stripJob) error 
 	bar.end()
 	stripped := done - other - (len(failed) - len(f.problems))
 	if len(jobs) > 1 {
-		fmt.Printf("%d pictures stripped, %s less\n", stripped, shownSize(saved))
+		fmt.Printf("%s stripped, %s less\n", counted(stripped, "picture"), shownSize(saved))
 	}
-	note := func(n int, what string) {
-		if n > 0 {
-			fmt.Fprintf(os.Stderr, "%d %s\n", n, what)
-		}
+	if other > 0 {
+		fmt.Fprintf(os.Stderr, "left alone: %s of other kinds\n", counted(other, "file"))
 	}
-	note(other, "files are no pictures and were left alone")
-	note(f.links, "symbolic links were not followed")
+	if f.links > 0 {
+		fmt.Fprintf(os.Stderr, "not followed: %s\n", counted(f.links, "symbolic link"))
+	}
 	for _, err := range failed {
 		fmt.Fprintf(os.Stderr, "%v\n", err)
 	}
@@ -202,6 +201,14 @@ func (c *stripCmd) strip(ctx context.Context, f *finder, jobs []stripJob) error 
 		return errors.New("no pictures there")
 	}
 	return nil
+}
+
+// counted is a number of things, such as "2 pictures".
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // one strips one picture.

@@ -178,7 +178,7 @@ func TestStripOfAFolder(t *testing.T) {
 	}
 	for _, want := range []string{
 		filepath.Join(dir, "sub/damaged.jpg") + ": damaged jpeg at byte 300", filepath.Join(dir, "sub/false.png") + ": File type unknown is not supported",
-		"1 files are no pictures and were left alone", "2 could not be stripped, 3 were",
+		"left alone: 1 file of other kinds", "2 could not be stripped, 3 were",
 	} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("standard error lacks %q: %s", want, errs)
@@ -246,7 +246,7 @@ func TestStripFollowsNoLinkOutOfAFolder(t *testing.T) {
 		}
 	}
 	_, errs := wants(t, 0, "strip", "--in-place", dir)
-	if !strings.Contains(errs, "2 symbolic links were not followed") {
+	if !strings.Contains(errs, "not followed: 2 symbolic links") {
 		t.Errorf("standard error: %s", errs)
 	}
 	for _, name := range list(t, outside) {

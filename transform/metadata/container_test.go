@@ -247,25 +247,6 @@ func TestCanariesInContainers(t *testing.T) {
 	}
 }
 
-// TestOrientationsInContainers: all eight, and a viewer that follows them sees the same.
-func TestOrientationsInContainers(t *testing.T) {
-	plain := makePictures(t, "webp", "tiff")
-	maps.DeleteFunc(plain, func(name string, _ []byte) bool {
-		return !slices.Contains([]string{"lossy.webp", "alpha.webp", "lossless.webp", "lzw.tiff", "jpeg.tiff"}, name)
-	})
-	files := make(map[string][]byte)
-	for o := 1; o <= 8; o++ {
-		for name, b := range withExiftool(t, plain, fmt.Sprintf("-Orientation#=%d", o), "-EXIF:Artist=CANARY") {
-			files[fmt.Sprintf("%d %s", o, name)] = b
-			p, err := metadata.Strip(bytes.NewReader(b), int64(len(b)))
-			if err != nil || p.Orientation != o {
-				t.Errorf("%s: orientation %d became %d (%v)", name, o, p.Orientation, err)
-			}
-		}
-	}
-	samePixels(t, files, stripped(t))
-}
-
 // TestCopyrightStays asks exiftool for the two texts that metadata=copyright keeps.
 func TestCopyrightStays(t *testing.T) {
 	files := map[string][]byte{"a.jpg": baseline(t), "a.png": pngOf(t, scene(9, 9))}

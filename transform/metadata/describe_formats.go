@@ -333,6 +333,7 @@ func describeHEIF(w *window, f *facts) error {
 		}
 		if m != nil {
 			f.frames = m.samples
+			f.width, f.height = m.size()
 		}
 	}
 	f.orientation = 1
@@ -340,8 +341,8 @@ func describeHEIF(w *window, f *facts) error {
 	if it == nil {
 		return nil // a sequence without a still picture
 	}
-	if p, ok := h.property(it, "ispe"); ok && len(p) >= 12 {
-		f.width, f.height = int64(binary.BigEndian.Uint32(p[4:])), int64(binary.BigEndian.Uint32(p[8:]))
+	if width, height := h.pixels(it); width > 0 {
+		f.width, f.height = width, height
 	}
 	f.orientation = h.turned(it)
 	for _, a := range it.associations {

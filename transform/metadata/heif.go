@@ -1,5 +1,7 @@
 package metadata
 
+import "errors"
+
 const (
 	// maxMeta bounds each box of a HEIF file that is read whole: item lists, properties, the movie. maxItems and maxExtents
 	// bound what they may list. A 200-megapixel picture of a telephone has some 800 items.
@@ -89,43 +91,50 @@ func readHEIF(w *window) (*heifFile, error) {
 		return f, err
 	}
 	f.format = format
-	err = eachBox(w, format, 0, w.size, func(b box) error {
-		switch b.kind {
-		case "ftyp":
-			if f.ftyp != nil {
-				return nil
-			}
-			data, err := f.load(b, 4096)
-			f.ftyp = data
-			if err == nil && len(data) < 8 {
-				err = f.damaged(b.off, "ftyp of a wrong length")
-			}
-			return err
-		case "meta":
-			if f.hasMeta {
-				return nil
-			}
-			f.hasMeta = true
-			return f.meta(b)
-		case "moov":
-			if f.movie != nil {
-				return nil
-			}
-			data, err := f.load(b, maxMeta)
-			f.movie = data
-			return err
-		case "mini", "moof", "sidx":
-			return f.unsupported("with a " + b.kind + " box")
+	for off := int64(0); off < w.size; {
+		b, err := readBox(w, format, off, w.size)
+		if errors.Is(err, ErrDamaged) && (f.hasMeta || f.movie != nil) {
+			break // what follows is no box: a trailer, or data that the file's end cuts short, which items then miss
 		}
-		return nil
-	})
-	if err != nil {
-		return f, err
+		if err == nil {
+			err = f.box(b)
+		}
+		if err != nil {
+			return f, err
+		}
+		off = b.end()
 	}
 	if f.ftyp == nil || !f.hasMeta && f.movie == nil {
 		return f, f.damaged(w.size, "file without a picture")
 	}
 	return f, nil
+}
+
+// box reads a box of the file's own level.
+func (f *heifFile) box(b box) (err error) {
+	switch b.kind {
+	case "ftyp":
+		if f.ftyp != nil {
+			return nil
+		}
+		if f.ftyp, err = f.load(b, 4096); err == nil && len(f.ftyp) < 8 {
+			err = f.damaged(b.off, "ftyp of a wrong length")
+		}
+	case "meta":
+		if f.hasMeta {
+			return nil
+		}
+		f.hasMeta = true
+		return f.meta(b)
+	case "moov":
+		if f.movie != nil {
+			return nil
+		}
+		f.movie, err = f.load(b, maxMeta)
+	case "mini", "moof", "sidx":
+		return f.unsupported("with a " + b.kind + " box")
+	}
+	return err
 }
 
 // load reads the data of a box into memory.

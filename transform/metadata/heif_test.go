@@ -253,7 +253,7 @@ func TestHEIFThatIsNone(t *testing.T) {
 	}{
 		{"ftyp alone", []byte(isoBox("ftyp", heicBrands)), metadata.ErrDamaged, "without a picture"},
 		{"cut in meta", whole[:200], metadata.ErrDamaged, "ends in a box"},
-		{"cut in mdat", whole[:bytes.Index(whole, []byte("TILE-TWO"))], metadata.ErrDamaged, "ends in a box"},
+		{"cut in mdat", whole[:bytes.Index(whole, []byte("TILE-TWO"))], metadata.ErrDamaged, "lies outside the file"},
 		{"no picture where the tables say", whole[:bytes.LastIndex(whole, []byte("uuid"))-4], metadata.ErrDamaged, "outside the file"},
 		{"tile that is not there", change(func(h *heifIn) { h.refs[0] = ref("dimg", 5, 1, 77) }), metadata.ErrDamaged, "not there"},
 		{"picture of an unknown kind", change(func(h *heifIn) { h.items[1].kind = "what" }), metadata.ErrUnsupported, "kind what"},

@@ -11,8 +11,8 @@ const jxlSignature = "\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a"
 
 // stripJXL keeps the codestream, the level that it needs and nothing else of the container. Exif, XMP, JUMBF, their compressed
 // forms, the frame index, gain maps and the data that would restore a JPEG go: these restore its metadata too. How the
-// picture is turned is told by the codestream (ISO/IEC 18181-1 section D.3.2). A bare codestream has no metadata and stays
-// as it is.
+// picture is turned is told by the codestream (ISO/IEC 18181-1 section D.3.2). A bare codestream has no metadata. What follows
+// the codestream's own end goes, where that can be told without a decoder: see jxlEnd.
 func stripJXL(w *window, o Options) (*Plan, error) {
 	plan := &Plan{Format: JXL, ContentType: JXL.ContentType(), Orientation: 1}
 	f, err := openJXL(w)
@@ -22,8 +22,16 @@ func stripJXL(w *window, o Options) (*Plan, error) {
 	if f.preview {
 		return nil, &UnsupportedError{Format: JXL, Detail: "with a preview"}
 	}
+	stream := newJXLStream(w, f)
+	end, err := stream.end()
+	if err != nil {
+		return nil, err
+	}
 	if f.bare {
-		plan.keep(0, w.size)
+		if end < 0 {
+			end = w.size
+		}
+		plan.keep(0, end)
 		return plan.finish(), nil
 	}
 	plan.put([]byte(jxlSignature))
@@ -41,6 +49,10 @@ func stripJXL(w *window, o Options) (*Plan, error) {
 		if b := e.block(); b != nil {
 			plan.put(appendBox(nil, "Exif", make([]byte, 4), b))
 		}
+	}
+	if end >= 0 && end < stream.size {
+		stream.keep(plan, end)
+		return plan.finish(), nil
 	}
 	for _, b := range f.stream {
 		if b.sized {
@@ -89,39 +101,51 @@ func openJXL(w *window) (*jxlFile, error) {
 		return f, f.parse(head, 0)
 	}
 	var whole bool
-	err = eachBox(w, JXL, int64(len(jxlSignature)), w.size, func(b box) error {
-		first, err := w.at(b.off, 4)
+	for off := int64(len(jxlSignature)); off < w.size; {
+		b, err := readBox(w, JXL, off, w.size)
+		if whole && errors.Is(err, ErrDamaged) {
+			break // what follows the picture is no box
+		}
+		if err == nil {
+			err = f.box(w, b, &whole)
+		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		sized := !bytes.Equal(first, []byte{0, 0, 0, 0})
-		switch b.kind {
-		case "jxlc", "jxlp":
-			if whole || len(f.stream) > 0 && (b.kind == "jxlc" || f.stream[0].kind == "jxlc") || len(f.stream) == 1<<15 {
-				return &DamagedError{Format: JXL, Offset: b.off, Reason: "more than one codestream"}
-			}
-			if whole, err = f.part(w, b); err != nil {
-				return err
-			}
-			f.stream = append(f.stream, jxlBox{b, sized})
-		case "jxll":
-			if f.level == nil && b.size-b.head == 1 {
-				f.level, err = w.read(b.data(), 1)
-			}
-		case "Exif", "xml ", "brob":
-			if _, twice := f.meta[b.kind]; !twice {
-				f.meta[b.kind] = b
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+		off = b.end()
 	}
 	if !whole {
 		return nil, &DamagedError{Format: JXL, Offset: w.size, Reason: "file ends before its picture"}
 	}
 	return f, f.head(w)
+}
+
+// box notes a box of the file's own level; whole says that the codestream has come to its last box.
+func (f *jxlFile) box(w *window, b box, whole *bool) error {
+	first, err := w.at(b.off, 4)
+	if err != nil {
+		return err
+	}
+	sized := !bytes.Equal(first, []byte{0, 0, 0, 0})
+	switch b.kind {
+	case "jxlc", "jxlp":
+		if *whole || len(f.stream) > 0 && (b.kind == "jxlc" || f.stream[0].kind == "jxlc") || len(f.stream) == 1<<15 {
+			return &DamagedError{Format: JXL, Offset: b.off, Reason: "more than one codestream"}
+		}
+		if *whole, err = f.part(w, b); err != nil {
+			return err
+		}
+		f.stream = append(f.stream, jxlBox{b, sized})
+	case "jxll":
+		if f.level == nil && b.size-b.head == 1 {
+			f.level, err = w.read(b.data(), 1)
+		}
+	case "Exif", "xml ", "brob":
+		if _, twice := f.meta[b.kind]; !twice {
+			f.meta[b.kind] = b
+		}
+	}
+	return err
 }
 
 // part checks a box of the codestream and reports whether it is the last. A jxlp begins with its number; the last has the

@@ -16,6 +16,9 @@ type jxlHeader struct {
 	preview, animation bool
 	// alpha says that one of the extra channels is an alpha plane, as far as the header could be read.
 	alpha bool
+	// extra is how many extra channels there are, timecodes whether frames have them, xyb whether colours are XYB.
+	extra          int64
+	timecodes, xyb bool
 }
 
 // jxlBits reads bits, the lowest of a byte first. Past the end it gives zeros.
@@ -76,14 +79,29 @@ var jxlRatios = [...][2]int64{{}, {1, 1}, {12, 10}, {4, 3}, {3, 2}, {16, 9}, {5,
 
 // parse reads the header of the codestream that begins with head, which stands at off.
 func (h *jxlHeader) parse(head []byte, off int64) error {
-	h.orientation = 1
+	_, err := h.read(head, off)
+	return err
+}
+
+// read is parse, and returns where in head the frames begin, or -1 when this cannot be told: behind a colour profile, which is
+// entropy-coded, or extensions.
+func (h *jxlHeader) read(head []byte, off int64) (frames int, err error) {
+	h.orientation, h.xyb = 1, true
 	if len(head) < 2 || head[0] != 0xff || head[1] != 0x0a {
-		return &DamagedError{Format: JXL, Offset: off, Reason: "no codestream"}
+		return -1, &DamagedError{Format: JXL, Offset: off, Reason: "no codestream"}
 	}
 	r := &jxlBits{b: head[2:]}
 	h.width, h.height = r.size()
+	ends := func() error {
+		if r.end {
+			return &DamagedError{Format: JXL, Offset: off, Reason: "codestream ends in its header"}
+		}
+		return nil
+	}
+	known := true
 	if !r.bool() { // not all is default
-		if r.bool() { // there are extra fields
+		extra := r.bool() // there are extra fields
+		if extra {
 			h.orientation = 1 + int(r.u(3))
 			if r.bool() {
 				r.size() // the size that the picture is to be shown in
@@ -92,19 +110,103 @@ func (h *jxlHeader) parse(head []byte, off int64) error {
 				r.preview()
 			}
 			if h.animation = r.bool(); h.animation {
-				r.animation()
+				h.timecodes = r.animation()
 			}
 		}
-		if r.end {
-			return &DamagedError{Format: JXL, Offset: off, Reason: "codestream ends in its header"}
+		if err := ends(); err != nil {
+			return -1, err
 		}
 		h.channels(r)
-		return nil
+		h.xyb = r.bool()
+		known = r.colours()
+		if extra && !r.bool() { // tone mapping
+			r.u(16 + 16 + 1 + 16)
+		}
+		known = known && r.u64() == 0
+	} else if err := ends(); err != nil {
+		return -1, err
 	}
-	if r.end {
-		return &DamagedError{Format: JXL, Offset: off, Reason: "codestream ends in its header"}
+	r.transforms(h.xyb)
+	if !known || r.end || h.preview {
+		return -1, nil
 	}
-	return nil
+	return 2 + (r.at+7)/8, nil
+}
+
+// colours passes over a colour encoding (section E.2). It is false when a profile follows the header.
+func (r *jxlBits) colours() bool {
+	if r.bool() {
+		return true
+	}
+	profile := r.bool()
+	space := r.enum()
+	if profile {
+		return false
+	}
+	const gray, xyb, custom = 1, 2, 2
+	point := func() {
+		for range 2 {
+			r.u32(jxlField{0, 19}, jxlField{1 << 19, 19}, jxlField{1 << 20, 20}, jxlField{1 << 21, 21})
+		}
+	}
+	if space != xyb && r.enum() == custom { // white
+		point()
+	}
+	if space != xyb && space != gray && r.enum() == custom { // red, green, blue
+		point()
+		point()
+		point()
+	}
+	if space != xyb { // transfer function
+		if r.bool() {
+			r.u(24)
+		} else {
+			r.enum()
+		}
+	}
+	r.enum() // rendering intent
+	return true
+}
+
+// transforms passes over the opsin matrix and upsampling weights (section D.3.1).
+func (r *jxlBits) transforms(xyb bool) {
+	if r.bool() {
+		return
+	}
+	if xyb && !r.bool() {
+		r.skip(16 * (9 + 3 + 4))
+	}
+	for mask, i := r.u(3), 0; i < 3; i++ {
+		if mask>>i&1 != 0 {
+			r.skip(16 * []int{15, 55, 210}[i])
+		}
+	}
+}
+
+func (r *jxlBits) skip(n int) {
+	for range n {
+		r.u(1)
+	}
+}
+
+// u64 reads a number of up to 64 bits (section B.2.4).
+func (r *jxlBits) u64() (v uint64) {
+	switch r.u(2) {
+	case 0:
+		return 0
+	case 1:
+		return 1 + uint64(r.u(4))
+	case 2:
+		return 17 + uint64(r.u(8))
+	}
+	v = uint64(r.u(12))
+	for shift := 12; r.bool(); shift += 8 {
+		if shift == 60 {
+			return v | uint64(r.u(4))<<60
+		}
+		v |= uint64(r.u(8)) << shift
+	}
+	return v
 }
 
 // preview passes over a PreviewHeader (section D.3.3).
@@ -145,7 +247,8 @@ func (r *jxlBits) bitDepth() {
 func (h *jxlHeader) channels(r *jxlBits) {
 	r.bitDepth()
 	r.u(1) // whether 16 bits are enough for modular data
-	for n := r.u32(jxlField{0, 0}, jxlField{1, 0}, jxlField{2, 4}, jxlField{1, 12}); n > 0 && !r.end; n-- {
+	h.extra = r.u32(jxlField{0, 0}, jxlField{1, 0}, jxlField{2, 4}, jxlField{1, 12})
+	for n := h.extra; n > 0 && !r.end; n-- {
 		if r.bool() {
 			h.alpha = true // all default: alpha of 8 bits
 			continue

@@ -141,10 +141,10 @@ func leakFiles(t testing.TB) map[string][]byte {
 	files["gif"] = append(append(gif, written["gif.gif"][head:]...), " CANARY-trailer"...)
 	for _, name := range []string{"avif", "heic"} {
 		const c2pa = "\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81" // C2PA 2.1, annex A.5
-		more := isoBox("uuid", c2pa+"\x00\x00\x00\x00manifest\x00", be32(0), be32(0), jumbf()) + isoBox("prvt", "CANARY-private") + isoBox("mpvd", "CANARY-trailer")
+		more := isoBox("uuid", c2pa+"\x00\x00\x00\x00manifest\x00", be32(0), be32(0), jumbf()) + isoBox("prvt", "CANARY-private") + isoBox("mpvd", "CANARY-trailer of a motion photo") + " CANARY-trailer"
 		files[name] = append(written[name+"."+name], more...)
 	}
-	boxes := isoBox("jumb", jumbf()[8:]) + isoBox("prvt", "CANARY-private") + isoBox("free", "CANARY-trailer")
+	boxes := isoBox("jumb", jumbf()[8:]) + isoBox("prvt", "CANARY-private") + isoBox("free", "CANARY-trailer") + " CANARY-trailer"
 	files["jxl"] = append(written["jxl.jxl"], boxes...)
 	compressed := append([]byte(nil), readFile(t, "testdata/boxes.jxl")...)
 	compressed = dropBoxes(compressed, "Exif", "xml ")

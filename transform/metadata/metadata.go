@@ -10,8 +10,9 @@
 // and whatever follows the picture's own end. A gain map is picture: the one of an Ultra HDR JPEG stays, stripped itself.
 //
 // Three things a plan does not do. It does not decode entropy-coded data, so it cannot see bytes hidden inside a JPEG scan,
-// behind the end of a zlib or LZW stream, or in the bitstream of a video codec; it cannot see the end of a bare JPEG XL
-// codestream, so what follows it stays; and it keeps an ICC profile as it is, with the profile's own description.
+// behind the end of a zlib or LZW stream, or in the bitstream of a video codec; it cannot see the end of a JPEG XL codestream with
+// an embedded colour profile, extensions or groups in an order of its own, so what follows one in the same box or bare file stays;
+// and it keeps an ICC profile as it is, with the profile's own description.
 //
 // EXIF and ExifJSON are the other half: the Exif block of a file, and the JSON that the npm package exif-reader makes of it.
 // Describe tells all there is: size, frames, orientation, colour profile, Exif, XMP, IPTC and position.

@@ -85,7 +85,7 @@ func (f *tiffFile) directory(off int64) (entries []tiffEntry, next int64, err er
 	if err != nil {
 		return nil, 0, err
 	}
-	n := int64(0)
+	var n int64
 	if f.big {
 		n = f.long8(b)
 	} else {
