@@ -161,14 +161,13 @@ func Canonical(query string, header http.Header) (canonical, accept string) {
 	all := pairs(query)
 	for _, p := range sorted(all) {
 		text, ok := p.read(&w, p.value)
-		if !ok {
-			text = p.value
-		}
 		if w.exif {
 			out, negotiated = []string{"showExif=true"}, false
 			break
 		}
-		if text == "" {
+		if !ok {
+			text = p.value
+		} else if text == "" {
 			continue
 		}
 		negotiated = negotiated || p.name == "preset" || p.name == "format" && text == "auto"
