@@ -18,7 +18,7 @@ import (
 // project, so a new one is put in its place here first.
 var groups = [][]string{
 	{"aws/fault"},
-	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "state", "store", "confine", "transform/metadata", "transform/sample"},
+	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/rfc9111", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "state", "store", "confine", "transform/metadata", "transform/sample"},
 	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel/vips", "transform/pixel/library", "store/storetest", "state/statetest"},
 	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route", "transform/pixel/render"},
 	{"transform/pixel"},
@@ -36,6 +36,11 @@ var narrow = map[string][]string{
 	"console":            {"aws/arn", "aws/sigv4", "aws/fault", "telemetry"},
 	"edge/cache":         {"aws/fault"},
 	"edge/http1":         {},
+	"edge/rfc9111":       {},
+	"edge/compress":      {},
+	"edge/geo":           {},
+	"edge/script":        {},
+	"edge/signedurl":     {},
 	"store":              {},
 	"state":              {},
 	"confine":            {},
