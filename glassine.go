@@ -26,6 +26,7 @@ import (
 	"glassine/aws/stsapi"
 	"glassine/aws/wire"
 	"glassine/edge"
+	"glassine/edge/http1"
 	"glassine/iam"
 	"glassine/lambda"
 	"glassine/lambda/runner"
@@ -126,8 +127,14 @@ type System struct {
 type server struct {
 	name     string
 	listener net.Listener
-	http     *http.Server
-	tls      bool // net/http does the handshake
+	http     httpServer
+	serve    func(net.Listener) error // of http
+}
+
+// httpServer is an http.Server, or an http1.Server around one.
+type httpServer interface {
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // New opens everything and listens; nothing is answered before Serve. The caller closes the System. The errors say what
@@ -338,13 +345,16 @@ func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
 	s.local.handler = handler
 	awsServer := newServer(s.endpoint.proxy(s.ours, handler), s.cfg.Log)
 	awsServer.ConnContext = wire.WithNames
-	tlsServer := newServer(s.Edge, s.cfg.Log)
-	tlsServer.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
+	// Viewers' connections answer cached hits by themselves: package http1.
+	plainServer := &http1.Server{HTTP: newServer(s.Edge, s.cfg.Log), Responder: s.Edge}
+	tlsServer := &http1.Server{HTTP: newServer(s.Edge, s.cfg.Log), Responder: s.Edge}
+	tlsServer.HTTP.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
+	adminServer := newServer(s.adminHandler(), s.cfg.Log)
 	s.servers = []server{
-		{name: "aws", listener: s.endpoint, http: awsServer},
-		{name: "http", listener: viewer, http: newServer(s.Edge, s.cfg.Log)},
-		{name: "https", listener: viewerTLS, http: tlsServer, tls: true},
-		{name: "admin", listener: admin, http: newServer(s.adminHandler(), s.cfg.Log)},
+		{"aws", s.endpoint, awsServer, awsServer.Serve},
+		{"http", viewer, plainServer, plainServer.Serve},
+		{"https", viewerTLS, tlsServer, tlsServer.ServeTLS},
+		{"admin", admin, adminServer, adminServer.Serve},
 	}
 }
 
@@ -418,7 +428,7 @@ func (s *System) Serve(ctx context.Context) error {
 	failed := make(chan error, len(s.servers))
 	for _, srv := range s.servers {
 		go func() {
-			err := srv.serve()
+			err := srv.serve(srv.listener)
 			if !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve %s: %w", srv.name, err)
 			}
@@ -454,13 +464,6 @@ func (s *System) expire(ctx context.Context) {
 			}
 		}
 	}
-}
-
-func (v server) serve() error {
-	if v.tls {
-		return v.http.ServeTLS(v.listener, "", "")
-	}
-	return v.http.Serve(v.listener)
 }
 
 // Close drains: it takes no new requests, waits up to DrainTime for those under way, and closes everything. What was

@@ -26,7 +26,7 @@ type accessLog struct {
 
 // line writes the line of x, which is over.
 func (l *accessLog) line(x *exchange) {
-	r, now := x.r, x.edge.cfg.Now()
+	now := x.edge.cfg.Now()
 	began := x.began.UTC()
 	domain, detail, host := "", x.detail, x.clientIP()
 	if x.site != nil {
@@ -35,20 +35,19 @@ func (l *accessLog) line(x *exchange) {
 	if detail == "" {
 		detail = string(x.result)
 	}
-	_, port, _ := net.SplitHostPort(r.RemoteAddr)
+	_, port, _ := net.SplitHostPort(x.remote)
 	first := now
 	if !x.firstByte.IsZero() {
 		first = x.firstByte
 	}
-	header := x.w.Header()
 	from, to, _ := strings.Cut(x.ranged, "-")
 	status, sent := "000", int64(0)
 	if x.status != 0 {
-		status, sent = strconv.Itoa(x.status), x.sent+int64(headerSize(header)+len("HTTP/1.1 200 OK\r\n\r\n"))
+		status, sent = strconv.Itoa(x.status), x.sent+int64(x.headSize()+len("HTTP/1.1 200 OK\r\n\r\n"))
 	}
 	var protocol, cipher string
-	if r.TLS != nil {
-		protocol, cipher = strings.ReplaceAll(tls.VersionName(r.TLS.Version), "TLS 1", "TLSv1"), tls.CipherSuiteName(r.TLS.CipherSuite)
+	if x.tls != nil {
+		protocol, cipher = strings.ReplaceAll(tls.VersionName(x.tls.Version), "TLS 1", "TLSv1"), tls.CipherSuiteName(x.tls.CipherSuite)
 	}
 
 	l.mu.Lock()
@@ -60,32 +59,32 @@ func (l *accessLog) line(x *exchange) {
 		{"x-edge-location", l.location},
 		{"sc-bytes", strconv.FormatInt(sent, 10)},
 		{"c-ip", host},
-		{"cs-method", r.Method},
+		{"cs-method", x.method},
 		{"cs(Host)", domain},
 		{"cs-uri-stem", x.asked},
 		{"sc-status", status},
-		{"cs(Referer)", r.Header.Get("Referer")},
-		{"cs(User-Agent)", r.Header.Get("User-Agent")},
+		{"cs(Referer)", x.field("Referer")},
+		{"cs(User-Agent)", x.field("User-Agent")},
 		{"cs-uri-query", x.askedQuery},
 		{"cs(Cookie)", ""}, // only with IncludeCookies, which is not offered
 		{"x-edge-result-type", string(x.result)},
 		{"x-edge-request-id", x.id},
-		{"x-host-header", r.Host},
+		{"x-host-header", x.host},
 		{"cs-protocol", x.scheme()},
-		{"cs-bytes", strconv.FormatInt(int64(len(r.Method)+len(r.RequestURI)+headerSize(r.Header)+len("  HTTP/1.1\r\nHost: \r\n\r\n")+len(r.Host))+max(0, r.ContentLength), 10)},
+		{"cs-bytes", strconv.FormatInt(int64(len(x.method)+len(x.uri)+x.header.Size()+len("  HTTP/1.1\r\nHost: \r\n\r\n")+len(x.host))+max(0, x.length), 10)},
 		{"time-taken", seconds(now.Sub(x.began))},
-		{"x-forwarded-for", strings.Join(r.Header["X-Forwarded-For"], ", ")},
+		{"x-forwarded-for", strings.Join(x.header.Values("X-Forwarded-For"), ", ")},
 		{"ssl-protocol", protocol},
 		{"ssl-cipher", cipher},
 		{"x-edge-response-result-type", string(x.result)},
-		{"cs-protocol-version", r.Proto},
+		{"cs-protocol-version", x.proto},
 		{"fle-status", ""},
 		{"fle-encrypted-fields", ""},
 		{"c-port", port},
 		{"time-to-first-byte", seconds(first.Sub(x.began))},
 		{"x-edge-detailed-result-type", detail},
-		{"sc-content-type", header.Get("Content-Type")},
-		{"sc-content-len", header.Get("Content-Length")},
+		{"sc-content-type", x.answered("Content-Type")},
+		{"sc-content-len", x.answered("Content-Length")},
 		{"sc-range-start", from},
 		{"sc-range-end", to},
 	} {

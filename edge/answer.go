@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"glassine/edge/cache"
 )
@@ -14,8 +13,9 @@ import (
 // (X-Amz-Cf-Id, Age) and what net/http's header map needs, and reads no configuration twice.
 func (x *exchange) hit(e *cache.Entry) bool {
 	meta := e.Meta.(*stored)
-	if x.result = resultHit; e.Status >= 400 {
-		x.result = resultError
+	x.result, x.handled = hitResult(e), handledHit
+	if e.Status >= 400 && x.customError(e.Status) {
+		return true
 	}
 	if meta.page != nil {
 		x.refuse(meta.page)
@@ -23,6 +23,14 @@ func (x *exchange) hit(e *cache.Entry) bool {
 	}
 	x.head(e, true)
 	return x.respond(e, meta, nil)
+}
+
+// hitResult is the result of a hit.
+func hitResult(e *cache.Entry) result {
+	if e.Status >= 400 {
+		return resultError
+	}
+	return resultHit
 }
 
 // view answers with what a fetch brought.
@@ -40,8 +48,12 @@ func (x *exchange) view(v *cache.View) bool {
 		// object (request collapsing)"), and so is what is served stale because the origin fails.
 		x.result = resultHit
 	}
+	x.handled = handledBy(v.How)
 	if e.Status >= 400 && x.result != resultLambdaGenerated {
 		x.result = resultError
+	}
+	if e.Status >= 400 && x.customError(e.Status) {
+		return true
 	}
 	if meta.page != nil {
 		x.refuse(meta.page)
@@ -89,120 +101,35 @@ func (x *exchange) identify(h http.Header) []string {
 	return own[:1:1]
 }
 
-// respond evaluates the viewer's conditions and range on a response whose header is in place, and sends it. The body
-// comes from v, or is e.Body when v is nil.
+// respond sends what the request gets of a response whose header is in place. The body comes from v, or is e.Body when v
+// is nil.
 func (x *exchange) respond(e *cache.Entry, meta *stored, v *cache.View) bool {
-	r := x.r
-	if e.Status == http.StatusOK && x.unmodified(e, meta) {
-		h := x.w.Header()
-		for name := range h {
-			// RFC 9110, section 15.4.5: the fields that a 304 has are those that tell a cache what it needs.
-			if strings.HasPrefix(name, "Content-") && name != "Content-Location" {
-				delete(h, name)
-			}
-		}
-		x.start(http.StatusNotModified)
-		return true
-	}
-	first, length := int64(0), e.Length
-	status := e.Status
-	if line := r.Header["Range"]; len(line) == 1 && status == http.StatusOK && length >= 0 && r.Method == http.MethodGet && x.ifRange(e, meta) {
-		start, n, kind := parseRange(line[0], length)
-		switch kind {
-		case rangeUnsatisfiable:
-			return x.unsatisfiable(length)
-		case rangeOne:
-			first, length, status = start, n, http.StatusPartialContent
-			h := x.w.Header()
-			x.ranged = strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(first+length-1, 10)
-			h["Content-Range"] = []string{"bytes " + x.ranged + "/" + strconv.FormatInt(e.Length, 10)}
-			h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
-		}
-	}
-	x.start(status)
-	switch {
-	case r.Method == http.MethodHead:
-		return true
-	case v != nil:
-		return x.stream(v, first, length)
-	}
-	x.write(e.Body[first : first+length])
-	return true
-}
-
-// unmodified evaluates If-None-Match, or If-Modified-Since in its absence (RFC 9110, section 13.2.2). If-Match and
-// If-Unmodified-Since are for origins (RFC 9111, section 4.3.2).
-func (x *exchange) unmodified(e *cache.Entry, meta *stored) bool {
-	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
-		return false
-	}
-	if lines := x.r.Header["If-None-Match"]; len(lines) > 0 {
-		return matchesETag(lines, e.Header.Get("Etag"))
-	}
-	lines := x.r.Header["If-Modified-Since"]
-	if len(lines) != 1 || meta.modified.IsZero() {
-		return false
-	}
-	since, err := http.ParseTime(lines[0])
-	return err == nil && !meta.modified.After(since)
-}
-
-// matchesETag compares an If-None-Match with an entity tag, weakly (RFC 9110, section 13.1.2). It looks for the tag in
-// each comma-separated element; a comma inside a tag is respected.
-func matchesETag(lines []string, etag string) bool {
-	opaque := strings.TrimPrefix(etag, "W/")
-	for _, line := range lines {
-		for line != "" {
-			line = strings.TrimLeft(line, " \t,")
-			if strings.HasPrefix(line, "*") {
-				return true
-			}
-			line = strings.TrimPrefix(line, "W/")
-			if !strings.HasPrefix(line, `"`) {
-				break
-			}
-			end := strings.IndexByte(line[1:], '"')
-			if end < 0 {
-				break
-			}
-			if line[:end+2] == opaque {
-				return true
-			}
-			line = line[end+2:]
-		}
-	}
-	return false
-}
-
-// ifRange reports whether a range applies: there is no If-Range, or it names this very representation (RFC 9110, section
-// 13.1.5: strong comparison).
-func (x *exchange) ifRange(e *cache.Entry, meta *stored) bool {
-	lines := x.r.Header["If-Range"]
-	switch {
-	case len(lines) == 0:
-		return true
-	case len(lines) > 1:
-		return false
-	case strings.HasPrefix(lines[0], `"`):
-		return lines[0] == e.Header.Get("Etag")
-	}
-	at, err := http.ParseTime(lines[0])
-	return err == nil && at.Equal(meta.modified)
-}
-
-// unsatisfiable answers 416. CloudFront does not say what it sends with it; this is what RFC 9110, section 15.5.17 asks.
-func (x *exchange) unsatisfiable(length int64) bool {
+	p := x.choose(e, meta)
 	h := x.w.Header()
 	for name := range h {
-		if strings.HasPrefix(name, "Content-") {
+		if p.drops(name) {
 			delete(h, name)
 		}
 	}
-	h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(length, 10)}
-	h["Content-Length"] = []string{"0"}
-	x.result = resultError
-	x.identify(h)
-	x.start(http.StatusRequestedRangeNotSatisfiable)
+	switch p.kind {
+	case partUnsatisfiable:
+		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(e.Length, 10)}
+		h["Content-Length"] = []string{"0"}
+		x.result = resultError
+		x.identify(h)
+	case partRange:
+		x.ranged = p.span()
+		h["Content-Range"] = []string{"bytes " + x.ranged + "/" + strconv.FormatInt(e.Length, 10)}
+		h["Content-Length"] = []string{strconv.FormatInt(p.length, 10)}
+	}
+	x.start(p.status(e))
+	switch {
+	case x.method == http.MethodHead || p.length == 0:
+		return true
+	case v != nil:
+		return x.stream(v, p.first, p.length)
+	}
+	x.write(e.Body[p.first : p.first+p.length])
 	return true
 }
 
@@ -249,6 +176,12 @@ func (x *exchange) ended(err error) bool {
 // start sends the status line with the header.
 func (x *exchange) start(status int) {
 	x.status = status
+	if x.behavior != nil && x.behavior.response != nil && x.result != resultRedirect {
+		x.behavior.response.apply(x, x.w.Header())
+	}
+	if x.edge.cfg.CacheStatus {
+		x.cacheStatus(x.w.Header())
+	}
 	x.w.WriteHeader(status)
 	if x.edge.access != nil {
 		x.firstByte = x.edge.cfg.Now()

@@ -35,10 +35,14 @@ type stored struct {
 	result     result // of the request that filled it
 	neverStale bool
 	modified   time.Time // Last-Modified, or zero
+	plain      bool      // the header can be written as it is, and there is no page
 }
 
 // originate runs the origin-request function, if there is one, and then asks the origin. An error says that ctx ended.
 func (e *Edge) originate(ctx context.Context, q *originRequest) (*origination, error) {
+	if q.fallback != nil {
+		return e.failover(ctx, q)
+	}
 	if q.function != "" {
 		g, p := e.trigger(ctx, q)
 		switch {
@@ -172,15 +176,16 @@ func (e *Edge) response(b *behavior, site *site, o *origination) *cache.Response
 	status := o.resp.StatusCode
 	l := b.ttl.judge(status, h, site.errorMin(status))
 	age := max(0, parseSeconds(h.Get("Age"), 0))
+	tags := site.cacheTags(h)
 	e.clean(h, b)
 	if o.resp.ContentLength >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
 		h.Set("Content-Length", itoa(int(o.resp.ContentLength)))
 	}
-	meta := &stored{result: o.result, neverStale: l.neverStale}
+	meta := &stored{result: o.result, neverStale: l.neverStale, plain: writable(h)}
 	meta.modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	return &cache.Response{
 		Status: status, Header: h, Meta: meta, Body: o.resp.Body, Length: o.resp.ContentLength,
-		TTL: l.ttl, Age: time.Duration(age) * time.Second, Store: l.store, Share: l.share,
+		TTL: l.ttl, Age: time.Duration(age) * time.Second, Store: l.store, Share: l.share, Tags: tags,
 	}
 }
 
@@ -202,7 +207,7 @@ func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *ht
 	l := b.ttl.judge(stale.Status, h, site.errorMin(stale.Status))
 	age := max(0, parseSeconds(resp.Header.Get("Age"), 0))
 	e.clean(h, b)
-	meta := &stored{result: resultMiss, neverStale: l.neverStale}
+	meta := &stored{result: resultMiss, neverStale: l.neverStale, plain: writable(h)}
 	meta.modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	return &cache.Response{
 		Status: stale.Status, Header: h, Meta: meta, Reuse: stale,

@@ -62,7 +62,7 @@ func TestHitStaysWithinItsAllocations(t *testing.T) {
 func lookupKey(rg *rig, r *http.Request) cache.Key {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	s := rg.routes.Load().site(r.Host)
-	return s.behavior(path).policy.appendKey(nil, s.domain, path, query, r)
+	return s.behavior(path).policy.appendKey(nil, s.domain, path, query, viewing(r))
 }
 
 func BenchmarkHit(b *testing.B) {

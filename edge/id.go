@@ -10,14 +10,15 @@ import (
 
 // requestID returns what X-Amz-Cf-Id carries: 56 characters, the base64 of 40 bytes in its URL-safe alphabet. It names
 // a request and protects nothing, so it need not be unpredictable.
-func requestID() string {
+func requestID() string { return string(appendRequestID(make([]byte, 0, 56))) }
+
+// appendRequestID appends a requestID.
+func appendRequestID(b []byte) []byte {
 	var raw [40]byte
 	for i := 0; i < len(raw); i += 8 {
 		binary.LittleEndian.PutUint64(raw[i:], mathrand.Uint64())
 	}
-	var text [56]byte
-	base64.URLEncoding.Encode(text[:], raw[:])
-	return string(text[:])
+	return base64.URLEncoding.AppendEncode(b, raw[:])
 }
 
 // newID returns prefix and 13 characters of alphabet, at random.

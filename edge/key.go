@@ -64,7 +64,7 @@ func newKeyPolicy(c CachePolicyConfig) keyPolicy {
 // appendKey appends the cache key of a request to buf. The key is the distribution's domain, the path as received, the
 // chosen query strings, and after a NUL the method if it is kept apart, the encoding, the chosen headers and cookies. The
 // scheme is not in it.
-func (p *keyPolicy) appendKey(buf []byte, domain, path, query string, r *http.Request) cache.Key {
+func (p *keyPolicy) appendKey(buf []byte, domain, path, query string, v *viewer) cache.Key {
 	buf = append(append(buf, domain...), path...)
 	at := len(buf)
 	if buf = p.appendQuery(append(buf, '?'), query); len(buf) == at+1 {
@@ -72,26 +72,26 @@ func (p *keyPolicy) appendKey(buf []byte, domain, path, query string, r *http.Re
 	}
 	end := len(buf)
 	buf = append(buf, 0)
-	if r.Method == http.MethodOptions {
+	if v.method == http.MethodOptions {
 		buf = append(buf, "OPTIONS"...)
 	}
 	buf = append(buf, 0)
-	if encoding := p.encoding(r); encoding != "identity" {
+	if encoding := p.encoding(v); encoding != "identity" {
 		// Who takes none of the encodings shares with who names none.
 		buf = append(buf, encoding...)
 	}
 	for _, name := range p.headers {
 		buf = append(buf, 0)
 		if name == "Host" {
-			buf = append(buf, r.Host...)
+			buf = append(buf, v.host...)
 			continue
 		}
-		for _, value := range r.Header[name] {
+		for _, value := range v.header.Values(name) {
 			buf = append(append(buf, value...), '\n')
 		}
 	}
 	if !p.cookies.none() {
-		buf = p.appendCookies(append(buf, 0), r.Header["Cookie"])
+		buf = p.appendCookies(append(buf, 0), v.header.Values("Cookie"))
 	}
 	return cache.Key{Bytes: buf, Path: end}
 }
@@ -143,11 +143,11 @@ func (p *keyPolicy) appendCookies(buf []byte, lines []string) []byte {
 // encoding returns the normalised Accept-Encoding that goes to the origin: "br,gzip", "br", "gzip", which are in the key,
 // "identity" when the viewer takes none of the policy's encodings, or "" to send none.
 // CloudFront Developer Guide, "Serve compressed files", "Cache policy settings for compressed objects".
-func (p *keyPolicy) encoding(r *http.Request) string {
-	if !p.gzip && !p.brotli || !r.ProtoAtLeast(1, 1) {
+func (p *keyPolicy) encoding(v *viewer) string {
+	if !p.gzip && !p.brotli || v.old() {
 		return ""
 	}
-	lines := r.Header["Accept-Encoding"]
+	lines := v.header.Values("Accept-Encoding")
 	if len(lines) == 0 {
 		return ""
 	}

@@ -68,7 +68,7 @@ func TestCacheKeyHoldsWhatThePolicyChooses(t *testing.T) {
 				h.ProtoMinor = 0
 			}
 			p := newKeyPolicy(test.policy)
-			k := p.appendKey(nil, "d.cloudfront.net", r.path, r.query, h)
+			k := p.appendKey(nil, "d.cloudfront.net", r.path, r.query, viewing(h))
 			return string(k.Bytes[:k.Path]) + "|" + string(k.Bytes[k.Path:])
 		}
 		if a, b := key(test.a), key(test.b); (a == b) != test.same {
@@ -80,7 +80,7 @@ func TestCacheKeyHoldsWhatThePolicyChooses(t *testing.T) {
 func TestPathOfAKeyIsWhatAnInvalidationNames(t *testing.T) {
 	p := newKeyPolicy(CachePolicyConfig{Headers: Selection{Behavior: "whitelist", Names: []string{"Accept"}}, QueryStrings: Selection{Behavior: "whitelist", Names: []string{"w"}}})
 	for query, want := range map[string]string{"": "d/a", "x=1": "d/a", "x=1&w=2": "d/a?w=2"} {
-		k := p.appendKey(nil, "d", "/a", query, &http.Request{Header: http.Header{"Accept": {"image/webp"}}})
+		k := p.appendKey(nil, "d", "/a", query, viewing(&http.Request{Header: http.Header{"Accept": {"image/webp"}}}))
 		if got := string(k.Bytes[:k.Path]); got != want {
 			t.Errorf("path of ?%s = %q, want %q", query, got, want)
 		}
@@ -142,6 +142,8 @@ func FuzzPattern(f *testing.F) {
 	})
 }
 
+func viewing(r *http.Request) *viewer { return new(viewerOf(r)) }
+
 func FuzzKey(f *testing.F) {
 	f.Add("/a", "showExif=true&x", "a=b; c", "gzip, br;q=0")
 	f.Add("", "&&=&showExif", ";;", ",;q=")
@@ -151,14 +153,14 @@ func FuzzKey(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, path, query, cookie, encoding string) {
 		r := &http.Request{ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Cookie": {cookie}, "Accept-Encoding": {encoding}}}
-		k := p.appendKey(nil, "d", path, query, r)
+		k := p.appendKey(nil, "d", path, query, viewing(r))
 		// What goes to the origin makes the same key again: nothing else is in it.
 		sent := string(p.appendQuery(nil, query))
 		again := &http.Request{ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Cookie": {string(p.appendCookies(nil, r.Header["Cookie"]))}}}
-		if e := p.encoding(r); e != "" {
+		if e := p.encoding(viewing(r)); e != "" {
 			again.Header.Set("Accept-Encoding", e)
 		}
-		if l := p.appendKey(nil, "d", path, sent, again); string(l.Bytes) != string(k.Bytes) {
+		if l := p.appendKey(nil, "d", path, sent, viewing(again)); string(l.Bytes) != string(k.Bytes) {
 			t.Errorf("key %q of the request, %q of what is sent", k.Bytes, l.Bytes)
 		}
 	})

@@ -30,6 +30,10 @@ type originRequest struct {
 	target   target
 	attempts int
 	signer   *originSigner // nil: nothing signs what goes to an S3 target
+	fallback *fallback     // nil: there is no other origin
+	upstream *upstream     // nil: nobody wants the times
+
+	viewerScheme string
 }
 
 // target is the origin that a request goes to.
@@ -67,33 +71,41 @@ func newTarget(o *Origin, viewerScheme string) target {
 // newOriginRequest makes what goes to the origin for a viewer's request: what the cache key holds, and what CloudFront
 // adds. CloudFront Developer Guide, "Request and response behavior for custom origins".
 func (x *exchange) newOriginRequest() *originRequest {
-	r, b := x.r, x.behavior
+	b := x.behavior
 	q := &originRequest{
 		site: x.site, function: b.function, id: x.id, clientIP: x.clientIP(),
-		method: r.Method, uri: strings.Clone(x.path), query: string(b.policy.appendQuery(nil, x.query)),
+		method: x.method, uri: strings.Clone(x.path), query: string(b.policy.appendQuery(nil, x.query)),
 		host: b.origin.DomainName, header: http.Header{},
 		target: newTarget(b.origin, x.scheme()), attempts: b.origin.ConnectionAttempts, signer: b.signer,
+	}
+	q.fallback, q.viewerScheme = b.fallback, x.scheme()
+	if b.response != nil && b.response.timing >= 0 {
+		x.upstream = newUpstream()
+		q.upstream = x.upstream
 	}
 	h := q.header
 	h.Set("User-Agent", "Amazon CloudFront")
 	for _, name := range b.policy.headers {
 		if name == "Host" {
-			q.host = r.Host
-		} else if values := r.Header[name]; len(values) > 0 {
+			q.host = x.host
+		} else if values := x.header.Values(name); len(values) > 0 {
 			h[name] = append([]string(nil), values...)
 		}
 	}
 	if !b.policy.cookies.none() {
-		if cookies := string(b.policy.appendCookies(nil, r.Header["Cookie"])); cookies != "" {
+		if cookies := string(b.policy.appendCookies(nil, x.header.Values("Cookie"))); cookies != "" {
 			h.Set("Cookie", cookies)
 		}
 	}
-	if encoding := b.policy.encoding(r); encoding != "" {
+	if encoding := b.policy.encoding(&x.viewer); encoding != "" {
 		h.Set("Accept-Encoding", encoding)
 	}
-	forwarded := append(append([]string(nil), r.Header["X-Forwarded-For"]...), q.clientIP)
+	if b.forward != nil {
+		b.forward.apply(x, q)
+	}
+	forwarded := append(append([]string(nil), x.header.Values("X-Forwarded-For")...), q.clientIP)
 	h.Set("X-Forwarded-For", strings.Join(forwarded, ", "))
-	h.Set("Via", strings.Join(append(append([]string(nil), r.Header["Via"]...), x.edge.brand.viaFrom(x.version())), ", "))
+	h.Set("Via", strings.Join(append(append([]string(nil), x.header.Values("Via")...), x.edge.brand.viaFrom(x.version())), ", "))
 	return q
 }
 

@@ -11,7 +11,7 @@ type page struct {
 	status int
 	result result
 	detail string // x-edge-detailed-result-type
-	cause  string // the sentence for the viewer
+	cause  string // the sentence for the viewer, or a document in XML that is sent as it is
 }
 
 // The pages of requests that are refused. Causes as CloudFront's own pages have them.
@@ -56,13 +56,22 @@ func escape(s string) string { return htmlEscaper.Replace(s) }
 
 // refuse answers with the page.
 func (x *exchange) refuse(p *page) {
+	x.detail = p.detail
+	// CloudFront Developer Guide, "Generate custom error responses": the edge's own want of capacity is no error of a page's.
+	if p.result != resultLimitExceeded && x.customError(p.status) {
+		return
+	}
 	h := x.w.Header()
 	h["Server"] = x.edge.brand.own
+	if strings.HasPrefix(p.cause, xmlHeader) {
+		h["Content-Type"] = []string{"text/xml"}
+		x.plain(p.status, p.result, p.cause)
+		return
+	}
 	h["Content-Type"] = []string{"text/html"}
 	if p.result == resultLimitExceeded {
 		h["Retry-After"] = []string{"1"}
 	}
-	x.detail = p.detail
 	x.plain(p.status, p.result, p.html(x.edge.brand, x.id))
 }
 
@@ -70,16 +79,16 @@ func (x *exchange) refuse(p *page) {
 // CloudFront Developer Guide, "Require HTTPS for communication between viewers and CloudFront".
 func (x *exchange) redirect() {
 	status := http.StatusMovedPermanently
-	switch x.r.Method {
+	switch x.method {
 	case http.MethodGet, http.MethodHead:
 	default:
-		if !x.r.ProtoAtLeast(1, 1) {
+		if x.old() {
 			x.refuse(pageHTTPS)
 			return
 		}
 		status = http.StatusTemporaryRedirect
 	}
-	host := hostName(x.r.Host)
+	host := hostName(x.host)
 	if port := x.edge.cfg.HTTPSPort; port != "" && port != "443" {
 		host += ":" + port
 	}
@@ -105,7 +114,7 @@ func (x *exchange) plain(status int, result result, body string) {
 	x.result = result
 	x.identify(h)
 	x.start(status)
-	if x.r.Method != http.MethodHead {
+	if x.method != http.MethodHead {
 		x.write([]byte(body))
 	}
 }

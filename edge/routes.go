@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"glassine/edge/signedurl"
 )
 
 // routes is the data plane's view of the configuration. It is never changed, only replaced.
@@ -21,6 +23,9 @@ type site struct {
 	root       string        // default root object with a leading slash, or ""
 	behaviors  []*behavior   // in order; the last one matches everything
 	errorTTL   map[int]int64 // ErrorCachingMinTTL in seconds, where it is set
+	pages      map[int]errorPage
+	geo        *geoRestriction // nil: all countries are served
+	tagHeader  string          // canonical; "": none
 }
 
 // behavior is a cache behavior with what it refers to.
@@ -32,6 +37,11 @@ type behavior struct {
 	options  bool // OPTIONS is cached
 	policy   keyPolicy
 	derived  []derivedHeader
+	made     []string                 // CloudFront- headers in policy, canonical
+	forward  *forwarding              // nil: no origin request policy
+	response *responseHeaders         // nil: no response headers policy
+	keys     map[string]signedurl.Key // nil: no signature is needed
+	fallback *fallback                // nil: origin is not of a group
 	ttl      ttlPolicy
 	caching  bool // false: every request goes to the origin, nobody waits for another
 	origin   *Origin
@@ -67,6 +77,8 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 	if cfg.DefaultRootObject != "" {
 		s.root = "/" + cfg.DefaultRootObject
 	}
+	s.geo, s.tagHeader = newGeoRestriction(cfg.GeoRestriction, cfg.GeoLocations), http.CanonicalHeaderKey(cfg.CacheTagHeader)
+	s.pages = errorPages(cfg.CustomErrorResponses)
 	for _, r := range cfg.CustomErrorResponses {
 		if r.ErrorCachingMinTTL != nil {
 			s.errorTTL[r.ErrorCode] = *r.ErrorCachingMinTTL
@@ -77,11 +89,11 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 		signers[i] = e.signer(d, &cfg.Origins[i])
 	}
 	for _, c := range cfg.behaviors() {
-		p, err := e.findPolicy(c.CachePolicyID)
+		p, forward, err := e.policiesOf(&c)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(cfg.Origins, func(o Origin) bool { return o.ID == c.TargetOriginID })
+		i, second := cfg.originsOf(c.TargetOriginID)
 		if i < 0 {
 			return nil, fmt.Errorf("no origin %q", c.TargetOriginID)
 		}
@@ -89,9 +101,20 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 			pattern: pattern(strings.TrimPrefix(c.PathPattern, "/")), name: c.PathPattern,
 			protocol: c.ViewerProtocolPolicy, allowed: set(strings.Join(c.AllowedMethods, " ")),
 			options: slices.Contains(c.CachedMethods, "OPTIONS"),
-			policy:  newKeyPolicy(p.Config), origin: &cfg.Origins[i], signer: signers[i],
-			derived: e.derivedBy(p.Config),
-			ttl:     ttlPolicy{least: p.Config.MinTTL, normal: *p.Config.DefaultTTL, most: *p.Config.MaxTTL},
+			policy:  newKeyPolicy(p), origin: &cfg.Origins[i], signer: signers[i],
+			derived: e.derivedBy(p),
+			ttl:     ttlPolicy{least: p.MinTTL, normal: *p.DefaultTTL, most: *p.MaxTTL},
+			made:    madeBy(p), forward: forward, keys: e.trustedKeys(c.TrustedKeyGroups),
+		}
+		if second != nil {
+			b.fallback = &fallback{&cfg.Origins[second.index], signers[second.index], second.codes}
+		}
+		if c.ResponseHeadersPolicyID != "" {
+			r, err := e.ResponseHeadersPolicies.find(c.ResponseHeadersPolicyID)
+			if err != nil {
+				return nil, err
+			}
+			b.response = newResponseHeaders(r.Config)
 		}
 		// All TTLs zero is caching off (CloudFront API Reference, "CachePolicyConfig"; Developer Guide, CachingDisabled).
 		b.caching = b.ttl != ttlPolicy{}
@@ -124,12 +147,22 @@ func (e *Edge) derivedBy(p CachePolicyConfig) []derivedHeader {
 
 // derive makes the headers that the behavior's policy lists and the edge has to make.
 func (x *exchange) derive() {
+	if len(x.behavior.derived)+len(x.behavior.made) == 0 {
+		return
+	}
+	h := x.headerMap()
+	for _, name := range x.behavior.made {
+		delete(h, name) // whatever the viewer says
+		if value := x.cloudFrontHeader(name); value != "" {
+			h[name] = []string{value}
+		}
+	}
 	for _, d := range x.behavior.derived {
-		query, value := d.from(x.query, x.r.Header)
+		query, value := d.from(x.query, h)
 		x.query = query
-		delete(x.r.Header, d.name)
+		delete(h, d.name)
 		if value != "" {
-			x.r.Header[d.name] = []string{value}
+			h[d.name] = []string{value}
 		}
 	}
 }

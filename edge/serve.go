@@ -3,22 +3,25 @@ package edge
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"glassine/edge/cache"
+	"glassine/edge/http1"
 )
 
-// exchange is one request and its answer.
+// exchange is one request and its answer. On a connection that runs http1's loop, a request that cannot be answered from
+// memory has two: the loop's, which leaves nothing behind, and net/http's.
 type exchange struct {
 	edge *Edge
-	w    http.ResponseWriter
-	r    *http.Request
+	viewer
+	w    http.ResponseWriter // nil in the loop
+	r    *http.Request       // nil in the loop
+	loop *http1.Request      // nil in ServeHTTP
 
-	id          string
+	id          string    // "" in the loop unless there is an access log
 	began       time.Time // with the wall clock's and, if Config.Now has it, the monotonic reading
 	path, query string    // raw, of the request line; path with the root object in place of "/", query as derive left it
 	asked       string    // path before that
@@ -32,81 +35,116 @@ type exchange struct {
 	result    result
 	detail    string // "": result says it all
 	ranged    string // "start-end" of a 206
+	handled   handling
+	broken    bool      // the body of an error page broke off
+	upstream  *upstream // nil unless Server-Timing may be sent
 
-	key []byte // room for the cache key, kept between requests
+	room
 }
 
-var exchanges = sync.Pool{New: func() any { return &exchange{key: make([]byte, 0, 512)} }}
+// room is what an exchange keeps for the next one.
+type room struct {
+	key   []byte      // of the cache key
+	block []byte      // of the answer's status line and header, in the loop
+	made  http.Header // of the request's header for those who want it as a map, in the loop
+}
+
+var exchanges = sync.Pool{New: func() any {
+	return &exchange{room: room{key: make([]byte, 0, 512), block: make([]byte, 0, 1024), made: http.Header{}}}
+}}
 
 // ServeHTTP answers a viewer. The steps are those of a request's path in docs/architecture.md.
 // It panics with http.ErrAbortHandler when a body broke off on its way, so that the viewer's connection is reset and
 // nobody takes the part for the whole.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
-	*x = exchange{edge: e, w: w, r: r, id: requestID(), key: x.key[:0]}
-	if e.access != nil {
-		x.began = e.cfg.Now()
-	}
-	whole := x.serve()
+	*x = exchange{edge: e, viewer: viewerOf(r), w: w, r: r, id: requestID(), room: x.room}
+	x.began = e.cfg.Now()
+	whole := x.serve() && !x.broken
 	if e.access != nil {
 		e.access.line(x)
 	}
-	*x = exchange{key: x.key[:0]}
-	exchanges.Put(x)
+	x.free()
 	if !whole {
 		panic(http.ErrAbortHandler)
 	}
 }
 
+// free gives x back.
+func (x *exchange) free() {
+	*x = exchange{room: x.room}
+	exchanges.Put(x)
+}
+
 // serve answers the request. It returns false when the body broke off.
 func (x *exchange) serve() bool {
-	e, r := x.edge, x.r
-	if !x.target() {
-		x.refuse(pageBadRequest)
-		return true
-	}
-	x.site = e.routes.Load().site(r.Host)
-	if p := x.refusal(); p != nil {
+	e := x.edge
+	switch p, insecure := x.admit(); {
+	case p != nil:
 		x.refuse(p)
 		return true
-	}
-	b := x.site.behavior(x.path)
-	x.behavior = b
-	if r.TLS == nil && b.protocol != "allow-all" {
-		if b.protocol == "https-only" {
-			x.refuse(pageHTTPS)
-		} else {
-			x.redirect()
-		}
+	case insecure:
+		x.redirect()
 		return true
 	}
-	if !b.allowed[r.Method] {
-		x.refuse(pageMethod)
-		return true
-	}
-	if r.Method == http.MethodGet && (r.ContentLength > 0 || len(r.TransferEncoding) > 0) {
-		// CloudFront Developer Guide, "Request and response behavior for custom origins", "GET requests that include a body".
-		x.refuse(pageBody)
-		return true
-	}
-	if x.asked == "/" && x.site.root != "" {
-		x.path = x.site.root
-	}
-	x.derive()
-	if !b.cached(r.Method) {
+	if !x.behavior.cached(x.method) {
 		return x.pass()
 	}
-	k := b.policy.appendKey(x.key[:0], x.site.domain, x.path, x.query, r)
-	x.key = k.Bytes
+	k := x.cacheKey()
 	if entry := e.cache.Lookup(k); entry != nil {
 		return x.hit(entry)
 	}
-	view, err := e.cache.Fetch(r.Context(), k, x.fill())
+	view, err := e.cache.Fetch(x.r.Context(), k, x.fill())
 	if err != nil {
 		return x.unfetched(err)
 	}
 	defer view.Close()
 	return x.view(view)
+}
+
+// admit takes the request through the steps before the cache: it finds distribution and behavior, and makes what the
+// behavior derives. It returns the page that refuses the request, or true when its answer is the redirect to https.
+func (x *exchange) admit() (refused *page, insecure bool) {
+	if !x.target() {
+		return pageBadRequest, false
+	}
+	x.site = x.edge.routes.Load().site(x.host)
+	if p := x.refusal(); p != nil {
+		return p, false
+	}
+	b := x.site.behavior(x.path)
+	x.behavior = b
+	if x.tls == nil && b.protocol != "allow-all" {
+		if b.protocol == "https-only" {
+			return pageHTTPS, false
+		}
+		return nil, true
+	}
+	if !b.allowed[x.method] {
+		return pageMethod, false
+	}
+	if x.method == http.MethodGet && x.body {
+		// CloudFront Developer Guide, "Request and response behavior for custom origins", "GET requests that include a body".
+		return pageBody, false
+	}
+	if x.asked == "/" && x.site.root != "" {
+		x.path = x.site.root
+	}
+	if x.site.geo != nil && x.site.geo.blocks(x) {
+		return pageGeo, false
+	}
+	if p := x.signature(); p != nil {
+		return p, false
+	}
+	x.derive()
+	return nil, false
+}
+
+// cacheKey is the key of an admitted request. It is valid while x is.
+func (x *exchange) cacheKey() cache.Key {
+	k := x.behavior.policy.appendKey(x.key[:0], x.site.domain, x.path, x.query, &x.viewer)
+	x.key = k.Bytes
+	return k
 }
 
 // cached reports whether requests with the method are answered from the cache.
@@ -117,7 +155,7 @@ func (b *behavior) cached(method string) bool {
 // target takes path and query from the request line as they are, be it in origin or absolute form (RFC 9112, section
 // 3.2); false when there is no path or it has characters that a request line cannot have.
 func (x *exchange) target() bool {
-	t := x.r.RequestURI
+	t := x.uri
 	if !strings.HasPrefix(t, "/") {
 		_, rest, ok := strings.Cut(t, "://")
 		if !ok {
@@ -144,16 +182,15 @@ const (
 
 // refusal returns why the request is refused whatever its behavior, or nil.
 func (x *exchange) refusal() *page {
-	r := x.r
 	switch {
-	case len(r.RequestURI) > viewerURL, len(r.Method)+len(r.RequestURI)+len(" HTTP/1.1\r\n")+headerSize(r.Header) > requestLimit:
+	case len(x.uri) > viewerURL, len(x.method)+len(x.uri)+len(" HTTP/1.1\r\n")+x.header.Size() > requestLimit:
 		return pageTooLarge
 	case x.site == nil || !x.site.enabled:
 		return pageNoSite
 	}
 	// A request that came through two distributions does not go through a third.
 	passed := 0
-	for _, line := range r.Header["Via"] {
+	for _, line := range x.header.Values("Via") {
 		passed += strings.Count(line, " (CloudFront)") + strings.Count(line, ".glassine (glassine)")
 	}
 	if passed >= 2 {
@@ -192,7 +229,10 @@ func (x *exchange) pass() bool {
 	}
 	defer o.resp.Body.Close()
 	r := e.response(x.behavior, x.site, o)
-	x.result = r.Meta.(*stored).result
+	x.result, x.handled = r.Meta.(*stored).result, handledBypass
+	if r.Status >= 400 && x.customError(r.Status) {
+		return true
+	}
 	if r.Status >= 400 && x.result == resultMiss {
 		x.result = resultError
 	}
@@ -203,7 +243,7 @@ func (x *exchange) pass() bool {
 	x.identify(h)
 	unsniffed(h)
 	x.start(r.Status)
-	if x.r.Method == http.MethodHead {
+	if x.method == http.MethodHead {
 		return true
 	}
 	buf := make([]byte, 32<<10)
@@ -217,27 +257,4 @@ func (x *exchange) pass() bool {
 		}
 		x.flush()
 	}
-}
-
-// clientIP is the viewer's address without its port.
-func (x *exchange) clientIP() string {
-	if host, _, err := net.SplitHostPort(x.r.RemoteAddr); err == nil {
-		return host
-	}
-	return x.r.RemoteAddr
-}
-
-func (x *exchange) scheme() string {
-	if x.r.TLS != nil {
-		return "https"
-	}
-	return "http"
-}
-
-// version is the viewer's HTTP version as Via has it.
-func (x *exchange) version() string {
-	if x.r.ProtoMajor >= 2 {
-		return itoa(x.r.ProtoMajor) + ".0"
-	}
-	return strings.TrimPrefix(x.r.Proto, "HTTP/")
 }

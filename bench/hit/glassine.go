@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,9 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
+	"time"
 
 	"glassine/edge"
+	"glassine/edge/http1"
 	"glassine/iam"
 	"glassine/state"
 )
@@ -23,12 +27,12 @@ import (
 type ready struct{ Plain, Secure, Host string }
 
 // startGlassine runs this program again as a child that serves the edge.
-func startGlassine(ctx context.Context, dir, origin string) (*server, error) {
+func startGlassine(ctx context.Context, dir, origin, profile string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	settings, err := json.Marshal(childSettings{Dir: dir, Origin: origin})
+	settings, err := json.Marshal(childSettings{Dir: dir, Origin: origin, Profile: profile})
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +60,12 @@ func startGlassine(ctx context.Context, dir, origin string) (*server, error) {
 		return nil, fmt.Errorf("start the edge: %w", err)
 	}
 	return &server{
-		name: "glassine", plain: r.Plain, secure: r.Secure, host: r.Host, stop: stop,
-		version: runtime.Version(), setup: "edge on net/http, GOMAXPROCS and GC as they come, no access log",
+		name: "glassine", plain: r.Plain, secure: r.Secure, host: r.Host, stop: stop, pid: child.Process.Pid,
+		version: runtime.Version(), setup: "the viewers' listeners as they are, GOMAXPROCS and GC as they come, no access log",
 	}, nil
 }
 
-type childSettings struct{ Dir, Origin string }
+type childSettings struct{ Dir, Origin, Profile string }
 
 // serve is the child: an edge with one distribution, on a plain and a TLS listener, until its standard input ends.
 func serve(settings string) error {
@@ -106,12 +110,28 @@ func serve(settings string) error {
 	if err != nil {
 		return err
 	}
-	web := &http.Server{Handler: e}
-	failed := make(chan error, 2)
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(s.Dir, certificateFile), filepath.Join(s.Dir, keyFile))
+	if err != nil {
+		return err
+	}
+	web := &http1.Server{Responder: e, HTTP: &http.Server{
+		Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
+	}}
+	if s.Profile != "" {
+		f, err := os.Create(s.Profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	failed := make(chan error, 3)
 	go func() { failed <- web.Serve(plain) }()
-	go func() {
-		failed <- web.ServeTLS(secure, filepath.Join(s.Dir, certificateFile), filepath.Join(s.Dir, keyFile))
-	}()
+	go func() { failed <- web.ServeTLS(secure) }()
 	line, err := json.Marshal(ready{plain.Addr().String(), secure.Addr().String(), strings.ToLower(d.DomainName)})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,20 +25,49 @@ import (
 // sample is one measurement.
 type sample struct {
 	rate         float64       // requests a second
-	middle, high time.Duration // wrk: 50th and 99th percentile; h2load: mean and maximum
+	cost         time.Duration // of the server's processors, for a request
+	middle, high time.Duration // 50th and 99th percentile
 }
 
-// load is a way to ask.
-type load struct {
-	protocol string
-	run      func(context.Context, options, *server, int) (sample, error)
+// row is a way to ask.
+type row struct {
+	protocol    string // "h1", "tls" or "h2"
+	connections int
+	size        int // of the object in bytes
 }
 
-var loads = []load{{"HTTP/1.1", wrk}, {"TLS h2", h2load}}
+// rowNames are the protocols as they are printed.
+var rowNames = map[string]string{"h1": "HTTP/1.1", "tls": "TLS HTTP/1.1", "h2": "TLS HTTP/2"}
 
-func wrk(ctx context.Context, o options, s *server, size int) (sample, error) {
-	out, err := exec.CommandContext(ctx, "wrk", "-t1", fmt.Sprint("-c", o.connections), fmt.Sprint("-d", int(o.duration.Seconds()), "s"),
-		"--latency", "-H", "Host: "+s.host, fmt.Sprintf("http://%s/%d", s.plain, size)).CombinedOutput()
+// measure loads s for the duration.
+func (r row) measure(ctx context.Context, d time.Duration, dir string, s *server) (sample, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return sample{}, err
+	}
+	load := wrk
+	if r.protocol == "h2" {
+		load = h2load
+	}
+	got, err := load(ctx, r, d, dir, s)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := s.cpu()
+	if err != nil {
+		return sample{}, err
+	}
+	got.cost = time.Duration(float64(since(before, after)) / (got.rate * d.Seconds()))
+	return got, nil
+}
+
+func wrk(ctx context.Context, r row, d time.Duration, _ string, s *server) (sample, error) {
+	base := "http://" + s.plain
+	if r.protocol == "tls" {
+		base = "https://" + s.secure
+	}
+	out, err := exec.CommandContext(ctx, "wrk", "-t1", fmt.Sprint("-c", r.connections), fmt.Sprint("-d", int(d.Seconds()), "s"),
+		"--latency", "-H", "Host: "+s.host, fmt.Sprintf("%s/%d", base, r.size)).CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("%w\n%s", err, out)
 	}
@@ -48,12 +78,14 @@ func wrk(ctx context.Context, o options, s *server, size int) (sample, error) {
 	rate, err1 := number(text, `Requests/sec:\s+([0-9.]+)`)
 	middle, err2 := duration(text, `(?m)^\s+50%\s+(\S+)`)
 	high, err3 := duration(text, `(?m)^\s+99%\s+(\S+)`)
-	return sample{rate, middle, high}, firstOf(err1, err2, err3)
+	return sample{rate: rate, middle: middle, high: high}, firstOf(err1, err2, err3)
 }
 
-func h2load(ctx context.Context, o options, s *server, size int) (sample, error) {
-	out, err := exec.CommandContext(ctx, "h2load", "-t1", fmt.Sprint("-c", o.connections), "-m1", fmt.Sprint("-D", int(o.duration.Seconds())),
-		"-H", ":authority: "+s.host, fmt.Sprintf("https://%s/%d", s.secure, size)).CombinedOutput()
+func h2load(ctx context.Context, r row, d time.Duration, dir string, s *server) (sample, error) {
+	log := filepath.Join(dir, "h2load.log")
+	defer os.Remove(log)
+	out, err := exec.CommandContext(ctx, "h2load", "-t1", fmt.Sprint("-c", r.connections), "-m1", fmt.Sprint("-D", int(d.Seconds())),
+		"--log-file="+log, "-H", ":authority: "+s.host, fmt.Sprintf("https://%s/%d", s.secure, r.size)).CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("%w\n%s", err, out)
 	}
@@ -68,14 +100,36 @@ func h2load(ctx context.Context, o options, s *server, size int) (sample, error)
 	if wrong+client+broken > 0 || !strings.Contains(text, "Application protocol: h2") {
 		return sample{}, fmt.Errorf("not every request was answered over h2:\n%s", text)
 	}
-	// time for request: min max mean sd
-	m := regexp.MustCompile(`time for request:\s+\S+\s+(\S+)\s+(\S+)`).FindStringSubmatch(text)
-	if m == nil {
-		return sample{}, fmt.Errorf("no times in\n%s", text)
+	middle, high, err := percentiles(log)
+	return sample{rate: rate, middle: middle, high: high}, err
+}
+
+// percentiles reads h2load's log: a line for each request, whose third column is its time in microseconds.
+func percentiles(path string) (middle, high time.Duration, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0, err
 	}
-	high, err1 := time.ParseDuration(m[1])
-	middle, err2 := time.ParseDuration(m[2])
-	return sample{rate, middle, high}, firstOf(err1, err2)
+	var times []float64
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 {
+			return 0, 0, fmt.Errorf("%s: %q", path, line)
+		}
+		us, err := strconv.ParseFloat(fields[2], 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		times = append(times, us)
+	}
+	if len(times) == 0 {
+		return 0, 0, fmt.Errorf("%s is empty", path)
+	}
+	slices.Sort(times)
+	at := func(q float64) time.Duration {
+		return time.Duration(times[int(q*float64(len(times)-1))]) * time.Microsecond
+	}
+	return at(.50), at(.99), nil
 }
 
 func number(text, pattern string) (float64, error) {
@@ -104,11 +158,15 @@ func firstOf(errs ...error) error {
 }
 
 // warm asks for every object as the load will, with no Accept-Encoding, so that it is cached, and checks the answers.
-func warm(s *server) error {
+func warm(s *server, sizes []int) error {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
+	bases := []string{"http://" + s.plain}
+	if s.secure != "" {
+		bases = append(bases, "https://"+s.secure)
+	}
 	for _, size := range sizes {
-		for _, base := range []string{"http://" + s.plain, "https://" + s.secure} {
+		for _, base := range bases {
 			for range 3 {
 				r, err := http.NewRequest(http.MethodGet, fmt.Sprint(base, "/", size), nil)
 				if err != nil {
@@ -138,7 +196,7 @@ const (
 	keyFile         = "key.pem"
 )
 
-// writeCertificate makes the self-signed certificate (ECDSA, P-256) that both servers show.
+// writeCertificate makes the self-signed certificate (ECDSA, P-256) that the servers show.
 func writeCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

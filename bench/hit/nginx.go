@@ -20,7 +20,7 @@ const nginxConf = `%s
 worker_processes %d;
 error_log %s/error.log warn;
 pid %s/nginx.pid;
-events { worker_connections 1024; multi_accept on; }
+events { worker_connections 4096; multi_accept on; }
 http {
   access_log off;
   sendfile on;
@@ -97,7 +97,7 @@ func startNginx(ctx context.Context, dir, origin string) (*server, error) {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
 	return &server{
-		name: "nginx", plain: plain, secure: secure, host: "bench.example.com", stop: stop,
+		name: "nginx", plain: plain, secure: secure, host: "bench.example.com", stop: stop, pid: child.Process.Pid,
 		version: strings.TrimSpace(strings.TrimPrefix(string(version), "nginx version: ")),
 		setup:   fmt.Sprintf("proxy_cache in %s, %d workers, sendfile, open_file_cache, reuseport, no access log", filepath.Dir(dir), runtime.NumCPU()),
 	}, nil
