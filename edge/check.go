@@ -16,7 +16,11 @@ func (c DistributionConfig) withDefaults() DistributionConfig {
 		c.ViewerCertificate = ViewerCertificate{CloudFrontDefault: true, SSLSupportMethod: "vip", MinimumProtocolVersion: "TLSv1"}
 	}
 	c.Aliases, c.CustomErrorResponses = list(c.Aliases), list(c.CustomErrorResponses)
-	c.Origins = list(c.Origins)
+	c.GeoRestriction, c.GeoLocations = or(c.GeoRestriction, "none"), list(c.GeoLocations)
+	c.Origins, c.Groups = list(c.Origins), list(c.Groups)
+	for i := range c.Groups {
+		c.Groups[i].StatusCodes = list(c.Groups[i].StatusCodes)
+	}
 	for i := range c.Origins {
 		o := &c.Origins[i]
 		o.CustomHeaders = list(o.CustomHeaders)
@@ -50,6 +54,16 @@ func (b CacheBehavior) withDefaults() CacheBehavior {
 	b.AllowedMethods, b.CachedMethods = list(b.AllowedMethods), list(b.CachedMethods)
 	b.LambdaFunctions, b.Functions = list(b.LambdaFunctions), list(b.Functions)
 	b.TrustedKeyGroups, b.TrustedSigners = list(b.TrustedKeyGroups), list(b.TrustedSigners)
+	if b.Forwarded != nil {
+		f := *b.Forwarded
+		f.Headers, f.QueryStringCacheKeys, f.Cookies.Names = list(f.Headers), list(f.QueryStringCacheKeys), list(f.Cookies.Names)
+		f.Cookies.Behavior = or(f.Cookies.Behavior, "none")
+		policy, _ := f.policies()
+		if !slices.Contains(f.Headers, "*") {
+			f.DefaultTTL, f.MaxTTL = policy.DefaultTTL, policy.MaxTTL
+		}
+		b.Forwarded = &f
+	}
 	if len(b.AllowedMethods) == 0 {
 		b.AllowedMethods = []string{"HEAD", "GET"}
 	}
@@ -86,10 +100,6 @@ func (e *Edge) check(id string, cfg DistributionConfig) error {
 		return invalid("%q is no HTTP version.", cfg.HTTPVersion)
 	case strings.HasPrefix(cfg.DefaultRootObject, "/") || !validPath("/"+cfg.DefaultRootObject) || len(cfg.DefaultRootObject) > 255:
 		return fault.New("InvalidDefaultRootObject", "The default root object file name is too big or contains a character that is not valid.")
-	case cfg.OriginGroups > 0:
-		return notImplemented("A distribution with origin groups")
-	case cfg.GeoRestriction != "" && cfg.GeoRestriction != "none":
-		return notImplemented("Geographic restriction")
 	case cfg.WebACLID != "":
 		return notImplemented("A web ACL")
 	case cfg.LoggingBucket != "":
@@ -104,8 +114,17 @@ func (e *Edge) check(id string, cfg DistributionConfig) error {
 	if err != nil {
 		return err
 	}
+	if err := checkGroups(cfg.Groups, origins); err != nil {
+		return err
+	}
 	if err := checkErrors(cfg.CustomErrorResponses); err != nil {
 		return err
+	}
+	if err := e.checkGeo(cfg.GeoRestriction, cfg.GeoLocations); err != nil {
+		return err
+	}
+	if name := cfg.CacheTagHeader; name != "" && !validToken(name) {
+		return invalid("%q is no header name for cache tags.", name)
 	}
 	patterns := map[string]bool{"": true}
 	for _, b := range cfg.CacheBehaviors {
@@ -117,11 +136,11 @@ func (e *Edge) check(id string, cfg DistributionConfig) error {
 		default:
 			patterns[pattern] = true
 		}
-		if err := e.checkBehavior(b, origins); err != nil {
+		if err := e.checkBehavior(b, origins, cfg.Groups); err != nil {
 			return err
 		}
 	}
-	return e.checkBehavior(cfg.DefaultCacheBehavior, origins)
+	return e.checkBehavior(cfg.DefaultCacheBehavior, origins, cfg.Groups)
 }
 
 func (e *Edge) checkAliases(id string, aliases []string) error {
@@ -252,6 +271,9 @@ func checkCustomHeaders(fields []HeaderField) error {
 	return nil
 }
 
+// responseCodes are what a custom error page may be answered with. CloudFront API Reference, "CustomErrorResponse".
+var responseCodes = strings.Fields("200 400 403 404 405 414 416 500 501 502 503 504")
+
 func checkErrors(list []CustomErrorResponse) error {
 	seen := map[int]bool{}
 	for _, r := range list {
@@ -262,18 +284,22 @@ func checkErrors(list []CustomErrorResponse) error {
 			return invalid("The error code %d appears twice.", r.ErrorCode)
 		case r.ErrorCachingMinTTL != nil && (*r.ErrorCachingMinTTL < 0 || *r.ErrorCachingMinTTL > maxSeconds):
 			return invalid("ErrorCachingMinTTL is 0 seconds to 100 years.")
-		case r.ResponsePagePath != "" || r.ResponseCode != "":
-			return notImplemented("A custom error page")
+		case (r.ResponsePagePath == "") != (r.ResponseCode == ""):
+			return invalid("ResponsePagePath and ResponseCode go together: the error code %d has one of them.", r.ErrorCode)
+		case r.ResponsePagePath != "" && (r.ResponsePagePath[0] != '/' || !validPath(r.ResponsePagePath) || len(r.ResponsePagePath) > 4000):
+			return invalid("The ResponsePagePath %q is no path.", r.ResponsePagePath)
+		case r.ResponseCode != "" && !slices.Contains(responseCodes, r.ResponseCode):
+			return fault.New("InvalidResponseCode", "A response code is not valid: %s.", r.ResponseCode)
 		}
 		seen[r.ErrorCode] = true
 	}
 	return nil
 }
 
-func (e *Edge) checkBehavior(b CacheBehavior, origins map[string]*Origin) error {
+func (e *Edge) checkBehavior(b CacheBehavior, origins map[string]*Origin, groups []OriginGroup) error {
 	methods := []string{"GET HEAD", "GET HEAD OPTIONS", "DELETE GET HEAD OPTIONS PATCH POST PUT"}
 	switch {
-	case origins[b.TargetOriginID] == nil:
+	case origins[b.TargetOriginID] == nil && !slices.ContainsFunc(groups, func(g OriginGroup) bool { return g.ID == b.TargetOriginID }):
 		return fault.New("NoSuchOrigin", "No origin exists with the specified Origin Id: %q.", b.TargetOriginID)
 	case !slices.Contains([]string{"allow-all", "https-only", "redirect-to-https"}, b.ViewerProtocolPolicy):
 		return invalid("%q is no viewer protocol policy.", b.ViewerProtocolPolicy)
@@ -283,22 +309,41 @@ func (e *Edge) checkBehavior(b CacheBehavior, origins map[string]*Origin) error 
 		return invalid("The parameter CachedMethods is neither GET, HEAD nor GET, HEAD, OPTIONS.")
 	case slices.Contains(b.CachedMethods, "OPTIONS") && !slices.Contains(b.AllowedMethods, "OPTIONS"):
 		return invalid("CachedMethods names OPTIONS, which AllowedMethods does not.")
-	case b.ForwardedValues:
-		return notImplemented("A behavior with ForwardedValues instead of a cache policy")
-	case b.CachePolicyID == "":
+	case b.Forwarded != nil && b.CachePolicyID != "":
+		return invalid("A behavior has either a cache policy or ForwardedValues and TTLs.")
+	case b.Forwarded != nil && b.OriginRequestPolicyID != "":
+		return invalid("An origin request policy goes with a cache policy, not with ForwardedValues.")
+	case b.Forwarded == nil && b.CachePolicyID == "":
 		return invalid("A behavior needs a cache policy.")
 	case len(b.Functions) > 0:
 		return notImplemented("A CloudFront function")
-	case len(b.TrustedKeyGroups) > 0 || len(b.TrustedSigners) > 0:
-		return notImplemented("A behavior with signed URLs or cookies")
-	case b.OriginRequestPolicyID != "":
-		return notImplemented("An origin request policy")
-	case b.ResponseHeadersPolicyID != "":
-		return notImplemented("A response headers policy")
+	case len(b.TrustedSigners) > 0:
+		return notImplemented("A behavior with accounts as trusted signers")
 	case b.RealtimeLogConfigARN != "":
 		return notImplemented("A real-time log")
 	case b.FieldLevelEncryptionID != "":
 		return notImplemented("Field-level encryption")
+	}
+	return e.checkReferences(b)
+}
+
+// checkReferences looks for what a behavior names. e.control is held.
+func (e *Edge) checkReferences(b CacheBehavior) error {
+	if b.OriginRequestPolicyID != "" {
+		if _, err := e.OriginRequestPolicies.find(b.OriginRequestPolicyID); err != nil {
+			return err
+		}
+	}
+	if b.ResponseHeadersPolicyID != "" {
+		if _, err := e.ResponseHeadersPolicies.find(b.ResponseHeadersPolicyID); err != nil {
+			return err
+		}
+	}
+	if err := e.checkTrustedGroups(b.TrustedKeyGroups); err != nil {
+		return err
+	}
+	if b.Forwarded != nil {
+		return b.Forwarded.check()
 	}
 	_, err := e.findPolicy(b.CachePolicyID)
 	return err

@@ -60,6 +60,28 @@ func each[T any](ctx context.Context, s state.Store, table string, f func(key st
 	return nil
 }
 
+// openCollections reads the tables that keep themselves.
+func (e *Edge) openCollections(ctx context.Context) error {
+	var err error
+	if e.functions, err = state.OpenTable[functionRecord](ctx, e.cfg.State, "cloudfront/functions"); err != nil {
+		return err
+	}
+	if e.tags, err = state.OpenTable[[]Tag](ctx, e.cfg.State, "cloudfront/tags"); err != nil {
+		return err
+	}
+	if e.OriginRequestPolicies, err = openCollection(ctx, e, originRequestPolicies()); err != nil {
+		return err
+	}
+	if e.ResponseHeadersPolicies, err = openCollection(ctx, e, responseHeadersPolicies()); err != nil {
+		return err
+	}
+	if e.PublicKeys, err = openCollection(ctx, e, publicKeys()); err != nil {
+		return err
+	}
+	e.KeyGroups, err = openCollection(ctx, e, keyGroups())
+	return err
+}
+
 // put writes v under key of the table; a nil v deletes it.
 func (e *Edge) put(ctx context.Context, table, key string, v any) error {
 	c := state.Change{Table: table, Key: key}
@@ -92,7 +114,22 @@ func (e *Edge) arn(resource string) string {
 // CreateDistribution makes a distribution that serves from now on. The same CallerReference with the same configuration
 // returns what it made before; with another it is DistributionAlreadyExists.
 func (e *Edge) CreateDistribution(ctx context.Context, c iam.Caller, cfg DistributionConfig) (Distribution, error) {
+	return e.CreateDistributionWithTags(ctx, c, cfg, nil)
+}
+
+// CreateDistributionWithTags is CreateDistribution for a distribution that has tags from its beginning; with tags the caller
+// needs the right to tag too.
+func (e *Edge) CreateDistributionWithTags(ctx context.Context, c iam.Caller, cfg DistributionConfig, tags []Tag) (Distribution, error) {
 	if err := e.ask(ctx, c, "CreateDistribution", "distribution/*"); err != nil {
+		return Distribution{}, err
+	}
+	if len(tags) > 0 {
+		if err := e.ask(ctx, c, "TagResource", "distribution/*"); err != nil {
+			return Distribution{}, err
+		}
+	}
+	tags, err := checkTags(tags)
+	if err != nil {
 		return Distribution{}, err
 	}
 	cfg = cfg.withDefaults()
@@ -118,6 +155,11 @@ func (e *Edge) CreateDistribution(ctx context.Context, c iam.Caller, cfg Distrib
 	d := &Distribution{
 		ID: id, ARN: e.arn("distribution/" + id), DomainName: newID("d", lowerDigits) + ".cloudfront.net",
 		Status: "Deployed", ETag: newID("E", upperDigits), LastModified: e.cfg.Now().UTC(), Config: cfg,
+	}
+	if len(tags) > 0 {
+		if _, err := e.tags.Update(ctx, d.ARN, func([]Tag, bool) ([]Tag, error) { return tags, nil }); err != nil {
+			return Distribution{}, err
+		}
 	}
 	return e.replace(ctx, d)
 }
@@ -226,6 +268,9 @@ func (e *Edge) DeleteDistribution(ctx context.Context, c iam.Caller, id, ifMatch
 	}
 	if err := e.cfg.State.Commit(ctx, changes...); err != nil {
 		return fmt.Errorf("delete distribution %s: %w", id, err)
+	}
+	if err := e.tags.Delete(ctx, d.ARN, nil); err != nil {
+		return err
 	}
 	delete(e.distributions, id)
 	delete(e.invalidations, id)

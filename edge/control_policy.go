@@ -142,14 +142,9 @@ func (e *Edge) checkPolicy(id string, cfg CachePolicyConfig) error {
 		return invalid("The name of a cache policy has 1 to 128 characters.")
 	case len(cfg.Comment) > 128:
 		return invalid("The comment of a cache policy has at most 128 characters.")
-	case cfg.MinTTL < 0:
-		return invalid("MinTTL is negative.")
-	case cfg.MinTTL > *cfg.DefaultTTL || *cfg.DefaultTTL > *cfg.MaxTTL:
-		// The code's name is CloudFront's: cloudfront API model, InvalidTTLOrder.
-		return fault.New("InvalidTTLOrder", "The order of TTLs is not valid: MinTTL <= DefaultTTL <= MaxTTL is needed, and %d, %d, %d was given.",
-			cfg.MinTTL, *cfg.DefaultTTL, *cfg.MaxTTL)
-	case *cfg.MaxTTL > maxSeconds:
-		return invalid("A TTL is longer than 100 years.")
+	}
+	if err := cfg.checkTTL(); err != nil {
+		return err
 	}
 	for _, part := range []struct {
 		what    string
@@ -168,8 +163,8 @@ func (e *Edge) checkPolicy(id string, cfg CachePolicyConfig) error {
 		switch {
 		case !validToken(name):
 			return invalid("%q is no header name.", name)
-		case strings.HasPrefix(strings.ToLower(name), "cloudfront-"):
-			return notImplemented("Cache policies with the header %s", name)
+		case strings.HasPrefix(strings.ToLower(name), "cloudfront-") && !keyable(name):
+			return invalid("The header %s cannot be in a cache policy.", name)
 		case (cfg.AcceptEncodingGzip || cfg.AcceptEncodingBrotli) && strings.EqualFold(name, "Accept-Encoding"):
 			return invalid("Accept-Encoding cannot be listed while EnableAcceptEncodingGzip or EnableAcceptEncodingBrotli is true.")
 		}
@@ -182,6 +177,21 @@ func (e *Edge) checkPolicy(id string, cfg CachePolicyConfig) error {
 	return nil
 }
 
+// checkTTL validates the TTLs of a configuration whose defaults are filled in.
+func (c CachePolicyConfig) checkTTL() error {
+	switch {
+	case c.MinTTL < 0:
+		return invalid("MinTTL is negative.")
+	case c.MinTTL > *c.DefaultTTL || *c.DefaultTTL > *c.MaxTTL:
+		// The code's name is CloudFront's: cloudfront API model, InvalidTTLOrder.
+		return fault.New("InvalidTTLOrder", "The order of TTLs is not valid: MinTTL <= DefaultTTL <= MaxTTL is needed, and %d, %d, %d was given.",
+			c.MinTTL, *c.DefaultTTL, *c.MaxTTL)
+	case *c.MaxTTL > maxSeconds:
+		return invalid("A TTL is longer than 100 years.")
+	}
+	return nil
+}
+
 // maxSeconds is 100 years: the longest TTL CloudFront takes.
 const maxSeconds = 3155760000
 
@@ -189,9 +199,9 @@ func (s Selection) check(what string, allowed []string) error {
 	switch {
 	case !slices.Contains(allowed, s.Behavior):
 		return invalid("%s: behavior %q is not one of %s.", what, s.Behavior, strings.Join(allowed, ", "))
-	case (s.Behavior == "none" || s.Behavior == "all") && len(s.Names) > 0:
+	case (s.Behavior == "none" || s.Behavior == "all" || s.Behavior == "allViewer") && len(s.Names) > 0:
 		return invalid("%s: behavior %s takes no names.", what, s.Behavior)
-	case (s.Behavior == "whitelist" || s.Behavior == "allExcept") && len(s.Names) == 0:
+	case (s.Behavior == "whitelist" || s.Behavior == "allExcept" || s.Behavior == "allViewerAndWhitelistCloudFront") && len(s.Names) == 0:
 		return invalid("%s: behavior %s needs names.", what, s.Behavior)
 	case len(strings.Join(s.Names, "")) > 1024:
 		return invalid("%s: the names have more than 1024 characters in total.", what)

@@ -109,6 +109,27 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	origin := func(change func(*Origin)) func(*DistributionConfig) {
 		return func(c *DistributionConfig) { change(&c.Origins[0]) }
 	}
+	group := func(change func(*OriginGroup)) func(*DistributionConfig) {
+		return func(c *DistributionConfig) {
+			second := c.Origins[0]
+			second.ID = "second"
+			c.Origins = append(c.Origins, second)
+			g := OriginGroup{ID: "both", StatusCodes: []int{500, 404}, Members: [2]string{"olap", "second"}}
+			if change != nil {
+				change(&g)
+			}
+			c.Groups = []OriginGroup{g}
+		}
+	}
+	legacy := func(change func(*ForwardedValues)) func(*DistributionConfig) {
+		return func(c *DistributionConfig) {
+			f := &ForwardedValues{Cookies: Selection{Behavior: "none"}}
+			if change != nil {
+				change(f)
+			}
+			c.DefaultCacheBehavior.CachePolicyID, c.DefaultCacheBehavior.Forwarded = "", f
+		}
+	}
 	pattern := func(p string) func(*DistributionConfig) {
 		return func(c *DistributionConfig) {
 			b := c.DefaultCacheBehavior
@@ -127,8 +148,18 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"root object with a slash", func(c *DistributionConfig) { c.DefaultRootObject = "/index.html" }, "InvalidDefaultRootObject"},
 		{"root object in a folder", func(c *DistributionConfig) { c.DefaultRootObject = "a/index.html" }, ""},
 		{"HTTP version that is none", func(c *DistributionConfig) { c.HTTPVersion = "http4" }, "InvalidArgument"},
-		{"origin groups", func(c *DistributionConfig) { c.OriginGroups = 1 }, "NotImplemented"},
-		{"geographic restriction", func(c *DistributionConfig) { c.GeoRestriction = "whitelist" }, "NotImplemented"},
+		{"origin group", group(nil), ""},
+		{"behavior on an origin group", func(c *DistributionConfig) { group(nil)(c); c.DefaultCacheBehavior.TargetOriginID = "both" }, ""},
+		{"origin group with the ID of an origin", group(func(g *OriginGroup) { g.ID = "olap" }), "InvalidArgument"},
+		{"origin group with an origin that is not there", group(func(g *OriginGroup) { g.Members[1] = "x" }), "NoSuchOrigin"},
+		{"origin group of one origin twice", group(func(g *OriginGroup) { g.Members[1] = "olap" }), "InvalidArgument"},
+		{"origin group without status codes", group(func(g *OriginGroup) { g.StatusCodes = nil }), "InvalidArgument"},
+		{"origin group with the status 200", group(func(g *OriginGroup) { g.StatusCodes = []int{200} }), "InvalidArgument"},
+		{"geographic restriction without a database", func(c *DistributionConfig) { c.GeoRestriction, c.GeoLocations = "whitelist", []string{"DE"} }, "NotImplemented"},
+		{"geographic restriction of no country", func(c *DistributionConfig) { c.GeoRestriction = "whitelist" }, "InvalidGeoRestrictionParameter"},
+		{"geographic restriction of an unknown type", func(c *DistributionConfig) { c.GeoRestriction = "greylist" }, "InvalidGeoRestrictionParameter"},
+		{"cache tags", func(c *DistributionConfig) { c.CacheTagHeader = "Cache-Tag" }, ""},
+		{"cache tags in what is no header", func(c *DistributionConfig) { c.CacheTagHeader = "Cache Tag" }, "InvalidArgument"},
 		{"no geographic restriction", func(c *DistributionConfig) { c.GeoRestriction = "none" }, ""},
 		{"web ACL", func(c *DistributionConfig) { c.WebACLID = "x" }, "NotImplemented"},
 		{"logging", func(c *DistributionConfig) { c.LoggingBucket = "b" }, "NotImplemented"},
@@ -167,16 +198,38 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"no cache policy", behavior(func(b *CacheBehavior) { b.CachePolicyID = "" }), "InvalidArgument"},
 		{"unknown cache policy", behavior(func(b *CacheBehavior) { b.CachePolicyID = "x" }), "NoSuchCachePolicy"},
 		{"managed cache policy", behavior(func(b *CacheBehavior) { b.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), ""},
-		{"forwarded values", behavior(func(b *CacheBehavior) { b.ForwardedValues = true }), "NotImplemented"},
-		{"signed URLs", behavior(func(b *CacheBehavior) { b.TrustedKeyGroups = []string{"k"} }), "NotImplemented"},
+		{"legacy form", legacy(nil), ""},
+		{"legacy form and a cache policy", behavior(func(b *CacheBehavior) { b.Forwarded = &ForwardedValues{} }), "InvalidArgument"},
+		{"legacy form and an origin request policy", func(c *DistributionConfig) {
+			legacy(nil)(c)
+			c.DefaultCacheBehavior.OriginRequestPolicyID = "216adef6-5c7f-47e4-b989-5492eafa07d3"
+		}, "InvalidArgument"},
+		{"legacy form with cache keys and no query string", legacy(func(f *ForwardedValues) { f.QueryStringCacheKeys = []string{"a"} }), "InvalidQueryStringParameters"},
+		{"legacy form with all headers and a MinTTL", legacy(func(f *ForwardedValues) { f.Headers, f.MinTTL = []string{"*"}, 1 }), "InvalidArgument"},
+		{"legacy form with all headers", legacy(func(f *ForwardedValues) { f.Headers = []string{"*"} }), ""},
+		{"legacy form with all headers and one", legacy(func(f *ForwardedValues) { f.Headers = []string{"*", "Origin"} }), "InvalidArgument"},
+		{"legacy form with TTLs out of order", legacy(func(f *ForwardedValues) { f.MinTTL, f.MaxTTL = 2, new(int64(1)) }), "InvalidTTLOrder"},
+		{"legacy form with the viewer's address in the key", legacy(func(f *ForwardedValues) { f.Headers = []string{"CloudFront-Viewer-Address"} }), "InvalidArgument"},
+		{"key group that is not there", behavior(func(b *CacheBehavior) { b.TrustedKeyGroups = []string{"k"} }), "TrustedKeyGroupDoesNotExist"},
 		{"trusted signers", behavior(func(b *CacheBehavior) { b.TrustedSigners = []string{"self"} }), "NotImplemented"},
 		{"CloudFront function", behavior(func(b *CacheBehavior) { b.Functions = []FunctionAssociation{{"a", "viewer-request"}} }), "NotImplemented"},
-		{"origin request policy", behavior(func(b *CacheBehavior) { b.OriginRequestPolicyID = "x" }), "NotImplemented"},
-		{"response headers policy", behavior(func(b *CacheBehavior) { b.ResponseHeadersPolicyID = "x" }), "NotImplemented"},
+		{"origin request policy that is not there", behavior(func(b *CacheBehavior) { b.OriginRequestPolicyID = "x" }), "NoSuchOriginRequestPolicy"},
+		{"managed origin request policy", behavior(func(b *CacheBehavior) { b.OriginRequestPolicyID = "216adef6-5c7f-47e4-b989-5492eafa07d3" }), ""},
+		{"response headers policy that is not there", behavior(func(b *CacheBehavior) { b.ResponseHeadersPolicyID = "x" }), "NoSuchResponseHeadersPolicy"},
+		{"managed response headers policy", behavior(func(b *CacheBehavior) { b.ResponseHeadersPolicyID = "67f7725c-6f97-4210-82d7-5512b31e9d03" }), ""},
 		{"error code that is none", func(c *DistributionConfig) { c.CustomErrorResponses = []CustomErrorResponse{{ErrorCode: 401}} }, "InvalidErrorCode"},
 		{"error page", func(c *DistributionConfig) {
 			c.CustomErrorResponses = []CustomErrorResponse{{ErrorCode: 404, ResponsePagePath: "/x", ResponseCode: "200"}}
-		}, "NotImplemented"},
+		}, ""},
+		{"error page without a status", func(c *DistributionConfig) {
+			c.CustomErrorResponses = []CustomErrorResponse{{ErrorCode: 404, ResponsePagePath: "/x"}}
+		}, "InvalidArgument"},
+		{"error page with a status that is not allowed", func(c *DistributionConfig) {
+			c.CustomErrorResponses = []CustomErrorResponse{{ErrorCode: 404, ResponsePagePath: "/x", ResponseCode: "301"}}
+		}, "InvalidResponseCode"},
+		{"error page without a slash", func(c *DistributionConfig) {
+			c.CustomErrorResponses = []CustomErrorResponse{{ErrorCode: 404, ResponsePagePath: "x", ResponseCode: "200"}}
+		}, "InvalidArgument"},
 		{"behavior", pattern("images/*.jpg"), ""},
 		{"pattern with a percent sign", pattern("a%20b"), "InvalidArgument"},
 		{"pattern of 256 characters", pattern(strings.Repeat("a", 256)), "InvalidArgument"},
@@ -239,7 +292,10 @@ func TestCachePoliciesThatAreRefused(t *testing.T) {
 		{"list without names", func(c *CachePolicyConfig) { c.QueryStrings.Names = nil }, "InvalidArgument"},
 		{"header of CloudFront's", func(c *CachePolicyConfig) {
 			c.Headers = Selection{"whitelist", []string{"CloudFront-Viewer-Country"}}
-		}, "NotImplemented"},
+		}, ""},
+		{"header of CloudFront's for origins only", func(c *CachePolicyConfig) {
+			c.Headers = Selection{"whitelist", []string{"CloudFront-Viewer-Address"}}
+		}, "InvalidArgument"},
 		{"Accept-Encoding with the flags", func(c *CachePolicyConfig) { c.Headers = Selection{"whitelist", []string{"accept-encoding"}} }, "InvalidArgument"},
 	} {
 		cfg := plainPolicy()
@@ -261,8 +317,8 @@ func TestCachePoliciesThatAreRefused(t *testing.T) {
 		t.Errorf("update of a managed policy: %v", err)
 	}
 	all, err := rg.ListCachePolicies(t.Context(), rg.root)
-	if err != nil || len(all) != 5 {
-		t.Errorf("%d policies, %v; want three managed and two of ours", len(all), err)
+	if err != nil || len(all) != 8 {
+		t.Errorf("%d policies, %v; want five managed and three of ours", len(all), err)
 	}
 }
 
@@ -396,7 +452,10 @@ func TestInvalidationPaths(t *testing.T) {
 		{"letter that is not ASCII", "/café", "InvalidArgument"},
 		{"4000 characters", "/" + strings.Repeat("a", 3999), ""},
 		{"4001 characters", "/" + strings.Repeat("a", 4000), "InvalidArgument"},
-		{"tag", "#product", "NotImplemented"},
+		{"tag", "#product:Shoes", ""},
+		{"tag of 257 characters", "#" + strings.Repeat("a", 257), "InvalidArgument"},
+		{"tag with a comma", "#a,b", "InvalidArgument"},
+		{"tag of no characters", "#", "InvalidArgument"},
 	} {
 		if err := checkPaths([]string{test.path}); fault.Code(err) != test.code {
 			t.Errorf("%s: %v, want %q", test.name, err, test.code)

@@ -26,11 +26,21 @@ type DistributionConfig struct {
 	// Aliases are further host names: exact, or *.example.com.
 	Aliases []string
 	Origins []Origin
+	// Groups are pairs of origins of which the second helps out; a behavior's TargetOriginID may name one.
+	Groups []OriginGroup
 	// DefaultCacheBehavior serves every path that no CacheBehaviors entry matches; its PathPattern is empty.
 	DefaultCacheBehavior CacheBehavior
 	// CacheBehaviors are tried in order; the first that matches the path serves it.
 	CacheBehaviors       []CacheBehavior
 	CustomErrorResponses []CustomErrorResponse
+
+	// GeoRestriction is none (also ""), whitelist or blacklist, of the countries in GeoLocations: ISO 3166-1 alpha-2. It needs
+	// Config.Geo.
+	GeoRestriction string
+	GeoLocations   []string
+	// CacheTagHeader is the response header in which origins send the tags that an invalidation can name, separated by
+	// commas; "" is none. CloudFront API Reference, "CacheTagConfig".
+	CacheTagHeader string
 
 	// The rest is kept and echoed; it does not change how requests are served.
 	HTTPVersion       string // http1.1, http2 (default), http3, http2and3
@@ -39,11 +49,17 @@ type DistributionConfig struct {
 	ViewerCertificate ViewerCertificate
 
 	// The rest is refused with NotImplemented when set, rather than ignored.
-	OriginGroups   int    // how many origin groups the caller sent
-	GeoRestriction string // "" or "none"
-	WebACLID       string
-	LoggingBucket  string
-	Staging        bool
+	WebACLID      string
+	LoggingBucket string
+	Staging       bool
+}
+
+// OriginGroup sends a request to its second member when the first fails. Of requests that are not GET, HEAD or OPTIONS the
+// first member's answer counts. CloudFront Developer Guide, "Optimize high availability with CloudFront origin failover".
+type OriginGroup struct {
+	ID          string
+	StatusCodes []int     // of the first member's answer, that count as failure
+	Members     [2]string // IDs of origins
 }
 
 // Origin is where a behavior fetches from. Exactly one of Custom and S3 is set.
@@ -101,17 +117,21 @@ type CacheBehavior struct {
 	Compress        bool
 	SmoothStreaming bool
 	LambdaFunctions []LambdaFunctionAssociation
+	// OriginRequestPolicyID is of what goes to the origin beside what the cache policy says; "" is none. It needs a cache
+	// policy.
+	OriginRequestPolicyID string
+	// ResponseHeadersPolicyID is of what is done to the header of every answer; "" is none.
+	ResponseHeadersPolicyID string
+	// TrustedKeyGroups are the IDs of the groups whose keys may sign URLs and cookies; with none every request is served.
+	TrustedKeyGroups []string
+	// Forwarded is the legacy form that stands in the place of CachePolicyID; nil when there is a policy.
+	Forwarded *ForwardedValues
 
 	// The rest is refused with NotImplemented when set, rather than ignored.
-	Functions               []FunctionAssociation
-	TrustedKeyGroups        []string
-	TrustedSigners          []string
-	OriginRequestPolicyID   string
-	ResponseHeadersPolicyID string
-	RealtimeLogConfigARN    string
-	FieldLevelEncryptionID  string
-	// ForwardedValues says that the caller sent the legacy form instead of a cache policy.
-	ForwardedValues bool
+	Functions              []FunctionAssociation
+	TrustedSigners         []string // accounts, which have no key pairs here: key groups have
+	RealtimeLogConfigARN   string
+	FieldLevelEncryptionID string
 }
 
 // LambdaFunctionAssociation runs a Lambda@Edge function at an event.
@@ -124,12 +144,14 @@ type LambdaFunctionAssociation struct {
 // FunctionAssociation runs a CloudFront function at an event.
 type FunctionAssociation struct{ FunctionARN, EventType string }
 
-// CustomErrorResponse says how long an error of the origin is kept. CloudFront API Reference, "CustomErrorResponse".
+// CustomErrorResponse says how long an error is kept, and what viewers get in its place.
+// CloudFront API Reference, "CustomErrorResponse".
 type CustomErrorResponse struct {
 	ErrorCode int
 	// ErrorCachingMinTTL is in seconds; nil means 10.
 	ErrorCachingMinTTL *int64
-	// ResponsePagePath and ResponseCode are refused with NotImplemented when set.
+	// ResponsePagePath is the path of a page, which is fetched through the behavior that it matches, and ResponseCode the
+	// status with which viewers get it; both or neither are set.
 	ResponsePagePath, ResponseCode string
 }
 

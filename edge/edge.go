@@ -42,6 +42,11 @@ type Config struct {
 	// under the name is gone.
 	Derived map[string]Derive
 
+	// Geo knows the countries of viewers; nil knows none.
+	Geo Geo
+	// CacheStatus adds Cache-Status (RFC 9211) to every answer, which CloudFront does not.
+	CacheStatus bool
+
 	// HTTPSPort is the port of the viewers' TLS listener, put into redirects unless it is "" or "443".
 	HTTPSPort string
 	// CacheBytes bounds the cached responses, headers included; 0 means 256 MiB.
@@ -98,6 +103,13 @@ type Edge struct {
 	invalidations map[string][]Invalidation // by distribution, oldest first
 
 	accessControls *state.Table[OriginAccessControl] // by ID; changed while control is held
+	functions      *state.Table[functionRecord]      // by name; likewise
+	tags           *state.Table[[]Tag]               // by ARN; likewise
+
+	OriginRequestPolicies   *Collection[OriginRequestPolicyConfig]
+	ResponseHeadersPolicies *Collection[ResponseHeadersPolicyConfig]
+	PublicKeys              *Collection[PublicKeyConfig]
+	KeyGroups               *Collection[KeyGroupConfig]
 }
 
 // New loads the records of cfg.State and returns an Edge that serves them. The caller closes it.
@@ -136,6 +148,9 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 		e.access = &accessLog{w: cfg.AccessLog, location: cfg.Location}
 	}
 	if e.accessControls, err = state.OpenTable[OriginAccessControl](ctx, cfg.State, "cloudfront/originaccesscontrols"); err != nil {
+		return nil, err
+	}
+	if err := e.openCollections(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.load(ctx); err != nil {

@@ -16,6 +16,9 @@ import (
 // A path begins with / and is compared as received, percent-encoded; a * at its end stands for anything. Where query
 // strings are in the cache key they are part of the path: /a.jpg?x=1, or /a.jpg* for all. All variants by header, cookie
 // and encoding go together. CloudFront Developer Guide, "Invalidate files to remove content".
+//
+// What begins with # is a tag in place of a path: all that came with the tag in the distribution's CacheTagHeader goes. Tags
+// compare without regard to case. Ibid., "Invalidate files by cache tag".
 func (e *Edge) Invalidate(ctx context.Context, c iam.Caller, distributionID, callerReference string, paths []string) (Invalidation, error) {
 	if err := e.ask(ctx, c, "CreateInvalidation", "distribution/"+distributionID); err != nil {
 		return Invalidation{}, err
@@ -48,7 +51,9 @@ func (e *Edge) Invalidate(ctx context.Context, c iam.Caller, distributionID, cal
 		CallerReference: callerReference, Paths: slices.Clone(paths),
 	}
 	for _, path := range paths {
-		if prefix, wild := strings.CutSuffix(path, "*"); wild {
+		if tag, ok := strings.CutPrefix(path, "#"); ok {
+			e.cache.PurgeTag(cacheTag(d.ID, tag))
+		} else if prefix, wild := strings.CutSuffix(path, "*"); wild {
 			e.cache.PurgePrefix(d.DomainName + prefix)
 		} else {
 			e.cache.Purge(d.DomainName + path)
@@ -111,9 +116,9 @@ func checkPaths(paths []string) error {
 	seen := map[string]bool{}
 	for _, p := range paths {
 		switch {
-		case strings.HasPrefix(p, "#"):
-			return notImplemented("Invalidation by tag")
-		case !validInvalidationPath(p):
+		case strings.HasPrefix(p, "#") && !validCacheTag(p[1:]):
+			return invalid("Your request contains one or more invalid cache tags: %q.", p)
+		case !strings.HasPrefix(p, "#") && !validInvalidationPath(p):
 			return invalid("Your request contains one or more invalid invalidation paths: %q.", p)
 		case seen[p]:
 			return invalid("The invalidation path %q appears twice.", p)

@@ -1,6 +1,9 @@
 package edge
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // CachePolicy decides a behavior's cache key and how long responses are kept.
 // CloudFront API Reference, "CachePolicy".
@@ -51,6 +54,7 @@ func (c CachePolicyConfig) withDefaults() CachePolicyConfig {
 // managedPolicies are AWS's own policies, which exist from the start and cannot be changed.
 // CloudFront Developer Guide, "Using the managed cache policies".
 var managedPolicies = []CachePolicy{
+	elementalMediaPackage(), amplify(),
 	managed("658327ea-f89d-4fab-a63d-7e88639e58f6", "Managed-CachingOptimized",
 		"Policy with caching enabled. Supports Gzip and Brotli compression.", 1, 86400, 31536000, true),
 	managed("b2884449-e4de-46a7-ac36-70bc7f1ddd6d", "Managed-CachingOptimizedForUncompressedObjects",
@@ -63,11 +67,28 @@ func managed(id, name, comment string, least, normal, most int64, encodings bool
 	none := Selection{Behavior: "none"}
 	return CachePolicy{
 		ID: id, ETag: "E23ZP02F085DFQ", Managed: true,
-		LastModified: time.Date(2020, 6, 30, 0, 0, 0, 0, time.UTC),
+		LastModified: managedSince,
 		Config: CachePolicyConfig{
 			Name: name, Comment: comment, MinTTL: least, DefaultTTL: &normal, MaxTTL: &most,
 			AcceptEncodingGzip: encodings, AcceptEncodingBrotli: encodings,
 			Headers: none, Cookies: none, QueryStrings: none,
 		},
 	}
+}
+
+// elementalMediaPackage is the policy for video of AWS Elemental MediaPackage.
+func elementalMediaPackage() CachePolicy {
+	p := managed("08627262-05a9-4f76-9ded-b50ca2e3a84f", "Managed-Elemental-MediaPackage", "Policy for Elemental MediaPackage Origin", 0, 86400, 31536000, false)
+	p.Config.AcceptEncodingGzip = true
+	p.Config.Headers = Selection{Behavior: "whitelist", Names: []string{"Origin"}}
+	p.Config.QueryStrings = Selection{Behavior: "whitelist", Names: strings.Fields("aws.manifestfilter end m start")}
+	return p
+}
+
+// amplify is the policy for AWS Amplify's origins.
+func amplify() CachePolicy {
+	p := managed("2e54312d-136d-493c-8eb9-b001f22f67d2", "Managed-Amplify", "Policy for Amplify Origin", 2, 2, 600, true)
+	p.Config.Headers = Selection{Behavior: "whitelist", Names: strings.Fields("Authorization CloudFront-Viewer-Country Host")}
+	p.Config.Cookies, p.Config.QueryStrings = Selection{Behavior: "all"}, Selection{Behavior: "all"}
+	return p
 }

@@ -64,6 +64,9 @@ func (e *Edge) send(ctx context.Context, q *originRequest) (*http.Response, erro
 func (e *Edge) sendOnce(ctx context.Context, q *originRequest) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, connectTimeout{}, q.target.connect))
 	timer := time.AfterFunc(q.target.connect+q.target.read, func() { cancel(errOriginTimeout) })
+	if q.upstream != nil {
+		ctx = q.upstream.trace(ctx, e.cfg.Now)
+	}
 	req := q.request().WithContext(ctx)
 	if q.signer != nil && q.target.s3 {
 		if err := q.signer.sign(ctx, req, q.target.region); err != nil {

@@ -131,38 +131,11 @@ func readCachePolicyConfig(body []byte) (edge.CachePolicyConfig, error) {
 func policyShape(p edge.CachePolicy) cachePolicy {
 	c := p.Config
 	k := &keyParameters{EnableAcceptEncodingGzip: c.AcceptEncodingGzip, EnableAcceptEncodingBrotli: c.AcceptEncodingBrotli}
-	names := func(s edge.Selection) *list[text] {
-		if len(s.Names) == 0 {
-			return nil
-		}
-		return listOf(texts("Name", s.Names))
-	}
-	k.HeadersConfig.HeaderBehavior, k.HeadersConfig.Headers = c.Headers.Behavior, names(c.Headers)
-	k.CookiesConfig.CookieBehavior, k.CookiesConfig.Cookies = c.Cookies.Behavior, names(c.Cookies)
-	k.QueryStringsConfig.QueryStringBehavior, k.QueryStringsConfig.QueryStrings = c.QueryStrings.Behavior, names(c.QueryStrings)
+	k.HeadersConfig.HeaderBehavior, k.HeadersConfig.Headers = c.Headers.Behavior, namesOf(c.Headers)
+	k.CookiesConfig.CookieBehavior, k.CookiesConfig.Cookies = c.Cookies.Behavior, namesOf(c.Cookies)
+	k.QueryStringsConfig.QueryStringBehavior, k.QueryStringsConfig.QueryStrings = c.QueryStrings.Behavior, namesOf(c.QueryStrings)
 	return cachePolicy{
 		Id: p.ID, LastModifiedTime: isoTime(p.LastModified),
 		CachePolicyConfig: cachePolicyConfig{Comment: c.Comment, Name: c.Name, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, MinTTL: c.MinTTL, ParametersInCacheKeyAndForwardedToOrigin: k},
 	}
-}
-
-func (h *Handler) createInvalidation(c *call, distributionID string) error {
-	var in invalidationBatch
-	if err := wire.ReadXML(bytes.NewReader(c.body), maxBody, &in); err != nil {
-		return err
-	}
-	paths, err := in.Paths.get()
-	if err != nil {
-		return err
-	}
-	inv, err := h.Edge.Invalidate(c.ctx, c.caller, distributionID, in.CallerReference, values(paths))
-	if err != nil {
-		return err
-	}
-	c.w.Header().Set("Location", "https://cloudfront.amazonaws.com"+version+"distribution/"+distributionID+"/invalidation/"+inv.ID)
-	wire.WriteXML(c.w, http.StatusCreated, invalidation{
-		NS: namespace, Id: inv.ID, Status: inv.Status, CreateTime: isoTime(inv.CreateTime),
-		InvalidationBatch: invalidationBatch{Paths: listOf(texts("Path", inv.Paths)), CallerReference: inv.CallerReference},
-	})
-	return nil
 }

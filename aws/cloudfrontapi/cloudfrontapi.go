@@ -1,5 +1,5 @@
-// Package cloudfrontapi is CloudFront's control plane on the wire (REST-XML, version 2020-05-31): distributions, cache
-// policies, origin access controls and invalidations. It authenticates, translates XML to edge's plain types and back, and decides nothing.
+// Package cloudfrontapi is CloudFront's control plane on the wire (REST-XML, version 2020-05-31): distributions, their
+// policies, keys, functions, tags, origin access controls and invalidations. It authenticates, translates XML to edge's plain types and back, and decides nothing.
 //
 // Start at Handler.ServeHTTP.
 package cloudfrontapi
@@ -95,16 +95,31 @@ func (h *Handler) route(c *call, method string) error {
 	switch {
 	case len(c.path) > 4:
 	case kind == "distribution" && sub == "invalidation":
-		switch {
-		case method == http.MethodPost && subID == "":
-			return h.createInvalidation(c, id)
-		}
+		return h.invalidations(c, method, id, subID)
+	case subID != "":
 	case kind == "distribution":
 		return h.distribution(c, method, id, sub)
 	case kind == "origin-access-control":
 		return h.originAccessControl(c, method, id, sub)
 	case kind == "cache-policy":
 		return h.cachePolicy(c, method, id, sub)
+	case kind == "origin-request-policy":
+		return h.originRequestPolicies().serve(c, method, id, sub)
+	case kind == "response-headers-policy":
+		return h.responseHeadersPolicies().serve(c, method, id, sub)
+	case kind == "public-key":
+		return h.publicKeys().serve(c, method, id, sub)
+	case kind == "key-group":
+		return h.keyGroups().serve(c, method, id, sub)
+	case kind == "function":
+		return h.function(c, method, id, sub)
+	case kind == "tagging" && id == "":
+		return h.tagging(c, method)
+	case method == http.MethodGet && uses[kind] != "" && id != "" && sub == "":
+		return h.distributionsUsing(c, uses[kind], id)
+	case method == http.MethodGet && none[strings.Join(c.path, "/")].action != "":
+		n := none[strings.Join(c.path, "/")]
+		return h.listNone(c, n.action, n.element)
 	}
 	return unsupported(method, c.path)
 }

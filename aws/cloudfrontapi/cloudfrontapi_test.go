@@ -27,16 +27,22 @@ func TestDistributionConfigRoundTrip(t *testing.T) {
 		},
 		DefaultCacheBehavior: edge.CacheBehavior{
 			TargetOriginID: "olap", ViewerProtocolPolicy: "redirect-to-https", AllowedMethods: []string{"GET", "HEAD", "OPTIONS"}, CachedMethods: []string{"GET", "HEAD"},
-			CachePolicyID: "658327ea-f89d-4fab-a63d-7e88639e58f6", Compress: true,
+			CachePolicyID: "658327ea-f89d-4fab-a63d-7e88639e58f6", Compress: true, OriginRequestPolicyID: "orp", ResponseHeadersPolicyID: "rhp", TrustedKeyGroups: []string{"g"},
+			Functions:       []edge.FunctionAssociation{{FunctionARN: "arn:aws:cloudfront::123456789012:function/f", EventType: "viewer-request"}},
 			LambdaFunctions: []edge.LambdaFunctionAssociation{{FunctionARN: "arn:aws:lambda:us-east-1:123456789012:function:f:1", EventType: "origin-request", IncludeBody: true}},
 		},
 		CacheBehaviors: []edge.CacheBehavior{{
-			PathPattern: "*.jpg", TargetOriginID: "bucket", ViewerProtocolPolicy: "allow-all", AllowedMethods: []string{"GET", "HEAD"}, CachedMethods: []string{"GET", "HEAD"}, CachePolicyID: "x",
+			PathPattern: "*.jpg", TargetOriginID: "bucket", ViewerProtocolPolicy: "allow-all", AllowedMethods: []string{"GET", "HEAD"}, CachedMethods: []string{"GET", "HEAD"},
+			Forwarded: &edge.ForwardedValues{
+				QueryString: true, QueryStringCacheKeys: []string{"a"}, Cookies: edge.Selection{Behavior: "whitelist", Names: []string{"c"}}, Headers: []string{"Origin"},
+				MinTTL: 1, DefaultTTL: &ttl, MaxTTL: &ttl,
+			},
 		}},
-		CustomErrorResponses: []edge.CustomErrorResponse{{ErrorCode: 404, ErrorCachingMinTTL: &ttl}},
-		HTTPVersion:          "http2", PriceClass: "PriceClass_All", IPv6Enabled: true,
+		CustomErrorResponses: []edge.CustomErrorResponse{{ErrorCode: 404, ErrorCachingMinTTL: &ttl, ResponsePagePath: "/404.html", ResponseCode: "200"}, {ErrorCode: 500}},
+		Groups:               []edge.OriginGroup{{ID: "both", StatusCodes: []int{500, 404}, Members: [2]string{"olap", "bucket"}}}, CacheTagHeader: "Cache-Tag",
+		HTTPVersion: "http2", PriceClass: "PriceClass_All", IPv6Enabled: true,
 		ViewerCertificate: edge.ViewerCertificate{CloudFrontDefault: true, MinimumProtocolVersion: "TLSv1"},
-		GeoRestriction:    "none",
+		GeoRestriction:    "whitelist", GeoLocations: []string{"DE", "FR"},
 	}
 	text, err := xml.Marshal(configShape(cfg))
 	if err != nil {

@@ -3,27 +3,42 @@ package cloudfrontapi
 import (
 	"bytes"
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 
+	"glassine/aws/fault"
 	"glassine/aws/wire"
 	"glassine/edge"
 )
 
 func (h *Handler) createDistribution(c *call) error {
+	var in distributionConfig
+	var tagged []edge.Tag
 	if _, ok := c.query["WithTags"]; ok {
-		return unsupported("POST", []string{"distribution?WithTags"})
+		var with struct {
+			XMLName            xml.Name `xml:"DistributionConfigWithTags"`
+			DistributionConfig distributionConfig
+			Tags               *tags
+		}
+		if err := wire.ReadXML(bytes.NewReader(c.body), maxBody, &with); err != nil {
+			return err
+		}
+		in, tagged = with.DistributionConfig, with.Tags.domain()
+	} else if err := wire.ReadXML(bytes.NewReader(c.body), maxBody, &in); err != nil {
+		return err
 	}
-	cfg, err := readDistributionConfig(c.body)
+	cfg, err := in.domain()
 	if err != nil {
 		return err
 	}
-	d, err := h.Edge.CreateDistribution(c.ctx, c.caller, cfg)
+	d, err := h.Edge.CreateDistributionWithTags(c.ctx, c.caller, cfg, tagged)
 	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", "https://cloudfront.amazonaws.com"+version+"distribution/"+d.ID)
-	return writeDistribution(c, http.StatusCreated, d)
+	return h.writeDistribution(c, http.StatusCreated, d)
 }
 
 func (h *Handler) getDistribution(c *call, id string) error {
@@ -31,7 +46,7 @@ func (h *Handler) getDistribution(c *call, id string) error {
 	if err != nil {
 		return err
 	}
-	return writeDistribution(c, http.StatusOK, d)
+	return h.writeDistribution(c, http.StatusOK, d)
 }
 
 func (h *Handler) getDistributionConfig(c *call, id string) error {
@@ -55,16 +70,28 @@ func (h *Handler) updateDistribution(c *call, id string) error {
 	if err != nil {
 		return err
 	}
-	return writeDistribution(c, http.StatusOK, d)
+	return h.writeDistribution(c, http.StatusOK, d)
 }
 
-func writeDistribution(c *call, status int, d edge.Distribution) error {
+func (h *Handler) writeDistribution(c *call, status int, d edge.Distribution) error {
 	c.w.Header().Set("ETag", d.ETag)
 	wire.WriteXML(c.w, status, distribution{
 		NS: namespace, Id: d.ID, ARN: d.ARN, Status: d.Status, LastModifiedTime: isoTime(d.LastModified), DomainName: d.DomainName,
-		DistributionConfig: configShape(d.Config),
+		ActiveTrustedKeyGroups: activeShape(h.Edge.ActiveKeys(&d.Config)), DistributionConfig: configShape(d.Config),
 	})
 	return nil
+}
+
+// activeShape is the keys of each group that can sign for a distribution.
+func activeShape(active map[string][]string) activeKeyGroups {
+	if active == nil {
+		return activeKeyGroups{}
+	}
+	out := activeKeyGroups{Enabled: true, Quantity: len(active), Items: &items[activeKeyGroup]{}}
+	for _, id := range slices.Sorted(maps.Keys(active)) {
+		out.Items.Item = append(out.Items.Item, activeKeyGroup{KeyGroupId: id, KeyPairIds: listOf(texts("KeyPairId", active[id]))})
+	}
+	return out
 }
 
 // listDistributions answers all distributions in one page: an installation has few.
@@ -83,7 +110,7 @@ func (h *Handler) listDistributions(c *call) error {
 		DomainName           string
 		Aliases              *list[text]
 		Origins              *list[origin]
-		OriginGroups         *list[any1]
+		OriginGroups         *list[originGroup]
 		DefaultCacheBehavior cacheBehavior
 		CacheBehaviors       *list[cacheBehavior]
 		CustomErrorResponses *list[customErrorResponse]
@@ -125,6 +152,10 @@ func readDistributionConfig(body []byte) (edge.DistributionConfig, error) {
 	if err := wire.ReadXML(bytes.NewReader(body), maxBody, &in); err != nil {
 		return edge.DistributionConfig{}, err
 	}
+	return in.domain()
+}
+
+func (in distributionConfig) domain() (edge.DistributionConfig, error) {
 	cfg := edge.DistributionConfig{
 		CallerReference: in.CallerReference, Comment: in.Comment, Enabled: in.Enabled, DefaultRootObject: in.DefaultRootObject,
 		HTTPVersion: in.HttpVersion, PriceClass: in.PriceClass, IPv6Enabled: in.IsIPV6Enabled, WebACLID: in.WebACLId, Staging: in.Staging,
@@ -144,6 +175,9 @@ func readDistributionConfig(body []byte) (edge.DistributionConfig, error) {
 			return cfg, err
 		}
 		cfg.Origins = append(cfg.Origins, domain)
+	}
+	if cfg.Groups, err = groupsOf(in.OriginGroups); err != nil {
+		return cfg, err
 	}
 	if cfg.DefaultCacheBehavior, err = in.DefaultCacheBehavior.domain(); err != nil {
 		return cfg, err
@@ -168,14 +202,19 @@ func readDistributionConfig(body []byte) (edge.DistributionConfig, error) {
 			ErrorCode: e.ErrorCode, ErrorCachingMinTTL: e.ErrorCachingMinTTL, ResponsePagePath: e.ResponsePagePath, ResponseCode: e.ResponseCode,
 		})
 	}
-	if in.OriginGroups != nil {
-		cfg.OriginGroups = in.OriginGroups.Quantity
-	}
 	if in.Logging != nil && in.Logging.Enabled {
 		cfg.LoggingBucket = in.Logging.Bucket
 	}
 	if in.Restrictions != nil {
-		cfg.GeoRestriction = in.Restrictions.GeoRestriction.RestrictionType
+		g := in.Restrictions.GeoRestriction
+		locations, err := (&list[text]{g.Quantity, g.Items}).get()
+		if err != nil {
+			return cfg, err
+		}
+		cfg.GeoRestriction, cfg.GeoLocations = g.RestrictionType, values(locations)
+	}
+	if in.CacheTagConfig != nil {
+		cfg.CacheTagHeader = in.CacheTagConfig.HeaderName
 	}
 	if v := in.ViewerCertificate; v != nil {
 		cfg.ViewerCertificate = edge.ViewerCertificate{
@@ -217,56 +256,11 @@ func (o origin) domain() (edge.Origin, error) {
 	return out, nil
 }
 
-func (b cacheBehavior) domain() (edge.CacheBehavior, error) {
-	out := edge.CacheBehavior{
-		PathPattern: b.PathPattern, TargetOriginID: b.TargetOriginId, ViewerProtocolPolicy: b.ViewerProtocolPolicy, CachePolicyID: b.CachePolicyId,
-		Compress: b.Compress, SmoothStreaming: b.SmoothStreaming, OriginRequestPolicyID: b.OriginRequestPolicyId,
-		ResponseHeadersPolicyID: b.ResponseHeadersPolicyId, RealtimeLogConfigARN: b.RealtimeLogConfigArn,
-		FieldLevelEncryptionID: b.FieldLevelEncryptionId,
-		ForwardedValues:        b.ForwardedValues != nil || b.MinTTL != nil || b.DefaultTTL != nil || b.MaxTTL != nil,
-	}
-	if m := b.AllowedMethods; m != nil {
-		methods, err := (&list[text]{m.Quantity, m.Items}).get()
-		if err != nil {
-			return out, err
-		}
-		out.AllowedMethods = values(methods)
-		cached, err := m.CachedMethods.get()
-		if err != nil {
-			return out, err
-		}
-		out.CachedMethods = values(cached)
-	}
-	lambdas, err := b.LambdaFunctionAssociations.get()
-	if err != nil {
-		return out, err
-	}
-	for _, a := range lambdas {
-		out.LambdaFunctions = append(out.LambdaFunctions, edge.LambdaFunctionAssociation{FunctionARN: a.LambdaFunctionARN, EventType: a.EventType, IncludeBody: a.IncludeBody})
-	}
-	functions, err := b.FunctionAssociations.get()
-	if err != nil {
-		return out, err
-	}
-	for _, f := range functions {
-		out.Functions = append(out.Functions, edge.FunctionAssociation{FunctionARN: f.FunctionARN, EventType: f.EventType})
-	}
-	out.TrustedSigners, out.TrustedKeyGroups = b.TrustedSigners.names(), b.TrustedKeyGroups.names()
-	return out, nil
-}
-
-func (t *trusted) names() []string {
-	if t == nil || !t.Enabled || t.Items == nil {
-		return nil
-	}
-	return values(t.Items.Item)
-}
-
 // configShape is the XML of a configuration, with what AWS echoes where nothing was given.
 func configShape(c edge.DistributionConfig) distributionConfig {
 	out := distributionConfig{
 		CallerReference: c.CallerReference, Aliases: listOf(texts("CNAME", c.Aliases)), DefaultRootObject: c.DefaultRootObject,
-		OriginGroups: &list[any1]{}, DefaultCacheBehavior: behaviorShape("DefaultCacheBehavior", c.DefaultCacheBehavior),
+		OriginGroups: groupShapes(c.Groups), DefaultCacheBehavior: behaviorShape("DefaultCacheBehavior", c.DefaultCacheBehavior),
 		Comment: c.Comment, Logging: &logging{}, PriceClass: c.PriceClass, Enabled: c.Enabled, HttpVersion: c.HTTPVersion, IsIPV6Enabled: c.IPv6Enabled,
 	}
 	var origins []origin
@@ -281,7 +275,9 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 	out.CacheBehaviors = listOf(behaviors)
 	var errorResponses []customErrorResponse
 	for _, e := range c.CustomErrorResponses {
-		errorResponses = append(errorResponses, customErrorResponse{ErrorCode: e.ErrorCode, ErrorCachingMinTTL: e.ErrorCachingMinTTL})
+		errorResponses = append(errorResponses, customErrorResponse{
+			ErrorCode: e.ErrorCode, ResponsePagePath: e.ResponsePagePath, ResponseCode: e.ResponseCode, ErrorCachingMinTTL: e.ErrorCachingMinTTL,
+		})
 	}
 	out.CustomErrorResponses = listOf(errorResponses)
 	v := c.ViewerCertificate
@@ -293,7 +289,12 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 		}
 	}
 	out.Restrictions = &restrictions{}
-	out.Restrictions.GeoRestriction.RestrictionType = "none"
+	g := &out.Restrictions.GeoRestriction
+	locations := listOf(texts("Location", c.GeoLocations))
+	g.RestrictionType, g.Quantity, g.Items = or(c.GeoRestriction, "none"), locations.Quantity, locations.Items
+	if c.CacheTagHeader != "" {
+		out.CacheTagConfig = &cacheTagConfig{c.CacheTagHeader}
+	}
 	return out
 }
 
@@ -319,24 +320,57 @@ func originShape(o edge.Origin) origin {
 	return out
 }
 
-func behaviorShape(name string, b edge.CacheBehavior) cacheBehavior {
-	methods, cached := b.AllowedMethods, b.CachedMethods
-	if methods == nil {
-		methods = []string{"HEAD", "GET"}
+func groupsOf(l *list[originGroup]) ([]edge.OriginGroup, error) {
+	groups, err := l.get()
+	if err != nil {
+		return nil, err
 	}
-	if cached == nil {
-		cached = []string{"HEAD", "GET"}
+	var out []edge.OriginGroup
+	for _, g := range groups {
+		group := edge.OriginGroup{ID: g.Id}
+		codes, err := g.FailoverCriteria.StatusCodes.get()
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range codes {
+			n, err := strconv.Atoi(c.Value)
+			if err != nil {
+				return nil, fault.New("InvalidArgument", "%q is no status code for failover.", c.Value)
+			}
+			group.StatusCodes = append(group.StatusCodes, n)
+		}
+		members, err := g.Members.get()
+		switch {
+		case err != nil:
+			return nil, err
+		case len(members) != 2:
+			return nil, fault.New("InvalidArgument", "The origin group %s has %d members, not two.", g.Id, len(members))
+		case g.SelectionCriteria != "" && g.SelectionCriteria != "default":
+			return nil, fault.New("NotImplemented", "Selection criteria %s of an origin group is not supported yet.", g.SelectionCriteria).WithStatus(http.StatusNotImplemented)
+		}
+		group.Members = [2]string{members[0].OriginId, members[1].OriginId}
+		out = append(out, group)
 	}
-	var lambdas []lambdaAssociation
-	for _, a := range b.LambdaFunctions {
-		lambdas = append(lambdas, lambdaAssociation{LambdaFunctionARN: a.FunctionARN, EventType: a.EventType, IncludeBody: a.IncludeBody})
+	return out, nil
+}
+
+func groupShapes(groups []edge.OriginGroup) *list[originGroup] {
+	var out []originGroup
+	for _, g := range groups {
+		shape := originGroup{Id: g.ID, Members: listOf([]originGroupMember{{OriginId: g.Members[0]}, {OriginId: g.Members[1]}})}
+		var codes []string
+		for _, c := range g.StatusCodes {
+			codes = append(codes, strconv.Itoa(c))
+		}
+		shape.FailoverCriteria.StatusCodes = listOf(texts("StatusCode", codes))
+		out = append(out, shape)
 	}
-	allowed := listOf(texts("Method", slices.Clone(methods)))
-	return cacheBehavior{
-		XMLName: xml.Name{Local: name}, PathPattern: b.PathPattern, TargetOriginId: b.TargetOriginID,
-		TrustedSigners: &trusted{}, TrustedKeyGroups: &trusted{}, ViewerProtocolPolicy: b.ViewerProtocolPolicy,
-		AllowedMethods:  &allowedMethods{Quantity: allowed.Quantity, Items: allowed.Items, CachedMethods: listOf(texts("Method", cached))},
-		SmoothStreaming: b.SmoothStreaming, Compress: b.Compress, LambdaFunctionAssociations: listOf(lambdas),
-		FunctionAssociations: listOf[functionAssociation](nil), CachePolicyId: b.CachePolicyID,
+	return listOf(out)
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
 	}
+	return s
 }

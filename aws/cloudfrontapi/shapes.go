@@ -77,13 +77,38 @@ type distribution struct {
 	InProgressInvalidationBatches int
 	DomainName                    string
 	ActiveTrustedSigners          enabled
-	ActiveTrustedKeyGroups        enabled
+	ActiveTrustedKeyGroups        activeKeyGroups
 	DistributionConfig            distributionConfig
 }
 
 type enabled struct {
 	Enabled  bool
 	Quantity int
+}
+
+type activeKeyGroups struct {
+	Enabled  bool
+	Quantity int
+	Items    *items[activeKeyGroup] `xml:",omitempty"`
+}
+
+type activeKeyGroup struct {
+	XMLName    xml.Name `xml:"KeyGroup"`
+	KeyGroupId string
+	KeyPairIds *list[text]
+}
+
+type originGroup struct {
+	XMLName           xml.Name `xml:"OriginGroup"`
+	Id                string
+	FailoverCriteria  struct{ StatusCodes *list[text] }
+	Members           *list[originGroupMember]
+	SelectionCriteria string `xml:",omitempty"`
+}
+
+type originGroupMember struct {
+	XMLName  xml.Name `xml:"OriginGroupMember"`
+	OriginId string
 }
 
 type distributionConfig struct {
@@ -93,7 +118,7 @@ type distributionConfig struct {
 	Aliases              *list[text]
 	DefaultRootObject    string
 	Origins              *list[origin]
-	OriginGroups         *list[any1]
+	OriginGroups         *list[originGroup]
 	DefaultCacheBehavior cacheBehavior
 	CacheBehaviors       *list[cacheBehavior]
 	CustomErrorResponses *list[customErrorResponse]
@@ -107,13 +132,10 @@ type distributionConfig struct {
 	HttpVersion          string
 	IsIPV6Enabled        bool
 	Staging              bool
+	CacheTagConfig       *cacheTagConfig `xml:",omitempty"`
 }
 
-// any1 is an element of a kind that is only counted.
-type any1 struct {
-	XMLName xml.Name
-	Inner   string `xml:",innerxml"`
-}
+type cacheTagConfig struct{ HeaderName string }
 
 type origin struct {
 	XMLName               xml.Name `xml:"Origin"`
@@ -167,14 +189,24 @@ type cacheBehavior struct {
 	LambdaFunctionAssociations *list[lambdaAssociation]
 	FunctionAssociations       *list[functionAssociation]
 	FieldLevelEncryptionId     string
-	RealtimeLogConfigArn       string `xml:",omitempty"`
-	CachePolicyId              string `xml:",omitempty"`
-	OriginRequestPolicyId      string `xml:",omitempty"`
-	ResponseHeadersPolicyId    string `xml:",omitempty"`
-	ForwardedValues            *any1  `xml:"ForwardedValues,omitempty"`
-	MinTTL                     *int64 `xml:",omitempty"`
-	DefaultTTL                 *int64 `xml:",omitempty"`
-	MaxTTL                     *int64 `xml:",omitempty"`
+	RealtimeLogConfigArn       string           `xml:",omitempty"`
+	CachePolicyId              string           `xml:",omitempty"`
+	OriginRequestPolicyId      string           `xml:",omitempty"`
+	ResponseHeadersPolicyId    string           `xml:",omitempty"`
+	ForwardedValues            *forwardedValues `xml:",omitempty"`
+	MinTTL                     *int64           `xml:",omitempty"`
+	DefaultTTL                 *int64           `xml:",omitempty"`
+	MaxTTL                     *int64           `xml:",omitempty"`
+}
+
+type forwardedValues struct {
+	QueryString bool
+	Cookies     struct {
+		Forward          string
+		WhitelistedNames *list[text] `xml:",omitempty"`
+	}
+	Headers              *list[text]
+	QueryStringCacheKeys *list[text]
 }
 
 type trusted struct {

@@ -80,6 +80,13 @@ func (b *body) commit(n int) {
 	b.rouse()
 }
 
+// arrived is how many bytes are there.
+func (b *body) arrived() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.size
+}
+
 // finish ends the body with err, io.EOF for a whole one.
 func (b *body) finish(err error) {
 	b.mu.Lock()

@@ -135,7 +135,7 @@ func TestRevalidatedResponseKeepsItsBodyAndGetsANewHeader(t *testing.T) {
 
 func TestThousandRequestsForOneColdKeyCostOneFill(t *testing.T) {
 	c := newCache(t, Config{})
-	want := strings.Repeat("0123456789abcdef", 20000)
+	want := strings.Repeat("0123456789abcdef", 5000)
 	var fills atomic.Int32
 	gate := make(chan struct{})
 	do := func(context.Context, *Entry) (*Response, error) {

@@ -4,18 +4,29 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 )
 
 // deliver publishes the header and carries the body. leave gives back the slot, when the body costs no memory of ours.
 func (f *fill) deliver(r *Response, leave func()) {
 	c := f.cache
 	now := c.cfg.Now().UnixNano()
+	tags := slices.Clone(r.Tags)
+	if r.Reuse != nil && r.Tags == nil {
+		tags = r.Reuse.tags
+	}
+	f.labels.Store(&tags)
+	if !taggable(f.tags()) {
+		r.Store = false
+	}
 	if r.Store && r.Body != nil && (r.Length > c.cfg.MaxObject || !f.reserve(max(r.Length, firstChunk))) {
 		r.Store = false
 	}
 	e := &Entry{
 		Status: r.Status, Header: NewHeader(r.Header), Meta: r.Meta, Length: r.Length,
-		key: f.key, path: f.path, hash: f.hash, stamp: f.stamp, since: now - int64(r.Age), expires: now + int64(r.TTL),
+		key: f.key, path: f.path, tags: f.tags(), hash: f.hash, stamp: f.stamp,
+		since: now - int64(r.Age), expires: now + int64(r.TTL), lapsed: now + int64(r.TTL),
+		staleWhile: int64(r.StaleWhileRevalidate), staleError: int64(r.StaleIfError),
 	}
 	if !r.Share {
 		e.aloneUntil = now + int64(c.cfg.AloneTTL)
@@ -23,9 +34,11 @@ func (f *fill) deliver(r *Response, leave func()) {
 	f.entry, f.share, f.how = e, r.Share, Filled
 	switch {
 	case r.Reuse != nil:
-		e.Body, e.Length, f.complete = r.Reuse.Body, int64(len(r.Reuse.Body)), true
+		e.Body, e.extent, e.Length, f.complete = r.Reuse.Body, r.Reuse.extent, r.Reuse.Length, true
 		if f.how = Refreshed; r.Kept {
 			f.how = Kept
+			e.lapsed, e.staleWhile, e.staleError = r.Reuse.staleSince(), r.Reuse.staleWhile, r.Reuse.staleError
+			e.retry.Store(e.expires)
 		}
 	case r.Body == nil:
 		e.Length, f.complete = 0, true
@@ -68,6 +81,39 @@ func (f *fill) forget(e *Entry) {
 	c.store(s, f, &Entry{marker: true, aloneUntil: e.aloneUntil, key: f.key, path: f.path, hash: f.hash, stamp: f.stamp})
 }
 
+// store puts e into s, and has it written to disk. What f has reserved counts for it, and room is made for the rest. It
+// does nothing when f was overtaken by a purge, or there is no room.
+func (c *Cache) store(s *shard, f *fill, e *Entry) {
+	e.size = e.charge()
+	if !f.reserve(e.size - f.reserved) {
+		s.mu.Lock()
+		c.drop(s, f)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.purged() {
+		return
+	}
+	f.reserved = 0
+	c.used.Add(-s.add(e))
+	if e.retry.Load() == 0 {
+		c.disk.replace(e) // of one that is merely kept, the disk has all that matters
+	}
+}
+
+// drop removes what f was to replace. s.mu is held.
+func (c *Cache) drop(s *shard, f *fill) {
+	if f.stale == nil {
+		return
+	}
+	c.used.Add(-s.remove(f.stale))
+	if s.entries.get(f.hash, []byte(f.key)) == nil && !f.purged() {
+		c.disk.remove(f.key)
+	}
+}
+
 // reserve makes room for n more bytes of the body; a negative n gives some back.
 func (f *fill) reserve(n int64) bool {
 	if n <= 0 {
@@ -92,7 +138,8 @@ func (f *fill) publish(b *body) {
 		}
 	}
 	_, owned := f.parties[f.owner]
-	if !stored && !f.complete && (len(f.parties) == 0 || !f.share && !owned) {
+	if !stored && !f.complete && (len(f.parties) == 0 || !f.share && !owned) || stored && f.unwanted() {
+		f.sealed = true
 		f.cancel(errUnwanted)
 	}
 	close(f.ready)
@@ -114,6 +161,7 @@ func (f *fill) carry(r io.ReadCloser) {
 		f.mu.Lock()
 		f.sealed = true
 		f.mu.Unlock()
+		f.failed(0)
 	}
 	b.finish(err)
 }

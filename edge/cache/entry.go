@@ -10,31 +10,39 @@ import (
 // Entry is a stored response, or the header of one that is still arriving. It is immutable; its body is nil while it
 // arrives, and for good in a response that is not stored.
 type Entry struct {
+	// What Lookup reads comes first, so that it is in one line of the processor's cache.
+	key     string
+	expires int64         // until then it is given without asking; Unix nanoseconds
+	seen    atomic.Uint64 // the purge generation up to which it is known to be untouched
+	softAt  atomic.Int64  // when a soft purge reached it, Unix nanoseconds; 0: none did
+	uses    atomic.Uint32 // recent uses that its shard's counts do not have yet, 0 to mostCounted
+	marker  bool          // there is no response, only aloneUntil
+	extent  extent        // where the body is, if it is in a file
+
 	Status int
 	Header Header
 	// Meta is what Response.Meta was.
 	Meta any
-	// Body is the whole body once the entry is stored. Nobody may write to it.
+	// Body is the whole body once the entry is stored in memory, nil when it is in a file. Nobody may write to it.
 	Body []byte
 	// Length is the body's length in bytes, -1 while it is unknown.
 	Length int64
 
-	key        string
 	path       int
 	since      int64 // when its age was 0, in Unix nanoseconds
-	expires    int64 // Unix nanoseconds
+	tags       []string
+	lapsed     int64 // when it stops being fresh: expires, or earlier when it was kept beyond that
+	staleWhile int64 // Response.StaleWhileRevalidate, nanoseconds
+	staleError int64 // Response.StaleIfError, nanoseconds
 	aloneUntil int64 // until then its key's requests do not wait for each other; Unix nanoseconds
-	marker     bool  // there is no response, only aloneUntil
 	size       int64 // bytes charged
 	stamp      uint64
+	retry      atomic.Int64 // its refresh failed, and the next is not tried before; Unix nanoseconds, 0: it did not fail
 
-	seen atomic.Uint64 // the purge generation up to which it is known to be untouched
-	uses atomic.Uint32 // recent uses, 0 to 3
-
-	// The list that the entry is in; guarded by its shard's mu.
+	// The queue that the entry is in; guarded by its shard's mu.
 	prev, next *Entry
+	in         *queue
 	hash       uint64
-	main       bool
 }
 
 // Age is how old the response is at now, in whole seconds, never negative (RFC 9111, section 4.2.3).
@@ -50,25 +58,36 @@ func (e *Entry) Expires() time.Time { return time.Unix(0, e.expires) }
 func (e *Entry) withBody(body []byte) *Entry {
 	return &Entry{
 		Status: e.Status, Header: e.Header, Meta: e.Meta, Body: body, Length: int64(len(body)),
-		key: e.key, path: e.path, hash: e.hash, stamp: e.stamp,
-		since: e.since, expires: e.expires, aloneUntil: e.aloneUntil,
+		key: e.key, path: e.path, tags: e.tags, hash: e.hash, stamp: e.stamp, since: e.since, expires: e.expires, lapsed: e.lapsed,
+		staleWhile: e.staleWhile, staleError: e.staleError, aloneUntil: e.aloneUntil,
 	}
 }
 
-func (e *Entry) fresh(now int64) bool { return now < e.expires }
+// fresh reports whether e may be given without asking.
+func (e *Entry) fresh(now int64) bool { return now < e.expires && e.softAt.Load() == 0 }
+
+// inMemory reports whether Body is the body.
+func (e *Entry) inMemory() bool { return e.extent.segment == nil }
+
+// gone reports whether the file that the body is in was dropped.
+func (e *Entry) gone() bool { return e.extent.segment != nil && e.extent.segment.dropped.Load() }
 
 // touch counts a use. It writes only while there is something to write, so a hot entry costs other cores nothing.
 func (e *Entry) touch() {
-	if n := e.uses.Load(); n < 3 {
+	if n := e.uses.Load(); n < mostCounted {
 		e.uses.CompareAndSwap(n, n+1)
 	}
 }
 
-// overhead is charged for each entry: the struct, its map slot and its share of the lists.
+// overhead is charged for each entry: the struct, its map slot and its share of the sketch.
 const overhead = 512
 
 func (e *Entry) charge() int64 {
-	return int64(len(e.Body)) + int64(len(e.Header.block)) + int64(len(e.Header.fields))*64 + int64(len(e.key)) + overhead
+	n := int64(len(e.Body)) + int64(len(e.Header.block)) + int64(len(e.Header.fields))*64 + int64(len(e.key)) + overhead
+	for _, tag := range e.tags {
+		n += int64(len(tag)) + 16
+	}
+	return n
 }
 
 // Header is an immutable header, kept as the lines of HTTP/1.1 and as fields that point into them.

@@ -38,26 +38,66 @@ type Response struct {
 	// Share says that those who wait for it now may have it. When it is false, they fetch their own, and for a while
 	// nobody waits for this key.
 	Share bool
+
+	// Tags are what PurgeTag finds it by, compared exactly; nil in a Reuse means those of the entry. A response with more
+	// than 50 of them, or one of more than 512 bytes, is not stored, since no purge would reach it. (AWS allows 50 of 256
+	// characters; the rest is for what the caller puts before them to keep its tenants apart. CloudFront Developer Guide,
+	// "Invalidate files by cache tag".)
+	Tags []string
+	// StaleWhileRevalidate is for how long after TTL it is given at once while a Fill runs behind; 0: not at all.
+	StaleWhileRevalidate time.Duration
+	// StaleIfError is for how long after TTL it is given when a Fill fails; 0: not at all. In a response that is Kept both
+	// are the entry's, counted from when that stopped being fresh.
+	StaleIfError time.Duration
+	// Failed says that this is a failure: if what is stored may be used in its place (its StaleIfError), it is, and this
+	// response is dropped.
+	Failed bool
+	// Retry is for how long after a Failed response no other refresh is tried; 0 means Config.Retry.
+	Retry time.Duration
+}
+
+// Limits on Response.Tags.
+const (
+	mostTags   = 50
+	longestTag = 512
+)
+
+// taggable reports whether tags keep to the limits.
+func taggable(tags []string) bool {
+	for _, tag := range tags {
+		if len(tag) > longestTag {
+			return false
+		}
+	}
+	return len(tags) <= mostTags
 }
 
 // errNotShared says that a response was for another party only.
 var errNotShared = errors.New("response is not shared")
+
+// errAgain says that a response came to be of no use while a party waited for it, and that the next may be.
+var errAgain = errors.New("response was purged meanwhile")
+
+// errLate says that a party waited for Config.JoinWait.
+var errLate = errors.New("waited too long for another's fill")
 
 // errUnwanted ends a fill that nobody reads any more.
 var errUnwanted = errors.New("nobody waits for the response")
 
 // fill is one fetch under way, and its outcome.
 type fill struct {
-	cache *Cache
-	shard *shard
-	hash  uint64
-	key   string
-	path  int
-	stale *Entry
-	alone bool   // nobody may join
-	stamp uint64 // purge generation at its start
+	cache  *Cache
+	shard  *shard
+	hash   uint64
+	key    string
+	path   int
+	stale  *Entry
+	alone  bool   // nobody may join
+	behind bool   // nobody waits for it: it refreshes what is given meanwhile
+	stamp  uint64 // purge generation at its start
 
-	void   atomic.Bool // a purge that is no longer in the table reached it
+	void   atomic.Bool              // a purge that is no longer in the table reached it
+	labels atomic.Pointer[[]string] // tags of the response, nil before its header is there
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	owner  *party // whose do runs; changed only before ready
@@ -87,6 +127,9 @@ type fill struct {
 type party struct {
 	fill *fill
 	do   Fill
+	runs bool // its do runs or ran; guarded by fill.mu
+	// since is the purge generation when it joined: a purge up to it came before the request.
+	since uint64
 }
 
 // join adds a party, or returns nil when it is too late.
@@ -96,7 +139,7 @@ func (f *fill) join(do Fill) *party {
 	if f.sealed {
 		return nil
 	}
-	p := &party{f, do}
+	p := &party{fill: f, do: do, since: f.cache.purges.generation.Load()}
 	if f.parties == nil {
 		f.parties = map[*party]struct{}{}
 	}
@@ -112,32 +155,82 @@ func (f *fill) join(do Fill) *party {
 // leave takes p out, and ends a fill that is of no use to anybody else. Before its header is there a fill may still turn
 // out to be worth storing, unless its key is known for responses that are not.
 func (p *party) leave() {
+	p.fill.mu.Lock()
+	defer p.fill.mu.Unlock()
+	p.quit()
+}
+
+// quit is leave; fill.mu is held.
+func (p *party) quit() {
 	f := p.fill
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	delete(f.parties, p)
 	if f.body != nil {
 		f.body.unregister(p)
 	}
-	if len(f.parties) == 0 && !f.kept && (f.published || f.alone) {
+	if f.unwanted() && (f.published || f.alone) {
 		f.sealed = true
 		f.cancel(errUnwanted)
 	}
 }
 
+// unwanted reports whether nobody reads f and it is not worth finishing. f.mu is held.
+func (f *fill) unwanted() bool {
+	switch {
+	case len(f.parties) > 0:
+		return false
+	case !f.kept:
+		return true
+	case f.behind || f.body == nil || f.body.length <= 0:
+		return false
+	}
+	return float64(f.body.arrived()) < f.cache.cfg.Finish*float64(f.body.length)
+}
+
+// desert takes p out if its do was not called; false when it was.
+func (p *party) desert() bool {
+	p.fill.mu.Lock()
+	defer p.fill.mu.Unlock()
+	if !p.runs {
+		p.quit()
+	}
+	return !p.runs
+}
+
 // purged reports whether a purge reached f.
 func (f *fill) purged() bool {
-	return f.void.Load() || f.cache.purges.reached(f.key[:f.path], f.stamp)
+	return f.void.Load() || f.cache.purges.reached(f.key[:f.path], f.tags(), f.stamp).any()
+}
+
+// tags are those of the response that f brings, nil before its header is there.
+func (f *fill) tags() []string {
+	if tags := f.labels.Load(); tags != nil {
+		return *tags
+	}
+	return nil
 }
 
 // wait returns p's view once the header is there.
 func (p *party) wait(ctx context.Context) (*View, error) {
 	f := p.fill
-	select {
-	case <-f.ready:
-	case <-ctx.Done():
-		p.leave()
-		return nil, context.Cause(ctx)
+	var late <-chan time.Time
+	if limit := f.cache.cfg.JoinWait; limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		late = t.C
+	}
+	for waiting := true; waiting; {
+		select {
+		case <-f.ready:
+			waiting = false
+		case <-ctx.Done():
+			p.leave()
+			return nil, context.Cause(ctx)
+		case <-late:
+			late = nil
+			if p.desert() {
+				return nil, errLate
+			}
+		}
 	}
 	switch {
 	case f.err != nil:
@@ -146,6 +239,10 @@ func (p *party) wait(ctx context.Context) (*View, error) {
 	case !f.share && p != f.owner:
 		p.leave()
 		return nil, errNotShared
+	case p.since > f.stamp && f.purged():
+		// A purge by tag, perhaps, which nobody could know to reach f before its header was there.
+		p.leave()
+		return nil, errAgain
 	}
 	v := &View{Entry: f.entry, How: f.how, party: p}
 	if p != f.owner {
@@ -154,7 +251,7 @@ func (p *party) wait(ctx context.Context) (*View, error) {
 	switch {
 	case f.complete:
 		p.leave()
-		v.party = nil
+		return viewOf(f.entry, v.How)
 	case f.direct != nil:
 		v.direct = f.direct
 		v.stop = context.AfterFunc(ctx, p.leave)
@@ -170,7 +267,11 @@ func (f *fill) run() {
 	defer c.running.Done()
 	defer f.end()
 	leave, err := f.enter()
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrBusy) && f.failed(0):
+		f.keep()
+		return
+	case err != nil:
 		f.fail(err)
 		return
 	}
@@ -182,11 +283,19 @@ func (f *fill) run() {
 			resp, err = f.call(p)
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil && resp.Failed && f.failed(int64(resp.Retry)):
+		if resp.Body != nil {
+			resp.Body.Close()
+		}
+		f.keep()
+	case err == nil:
+		f.deliver(resp, leave)
+	case f.failed(0):
+		f.keep()
+	default:
 		f.fail(err)
-		return
 	}
-	f.deliver(resp, leave)
 }
 
 // enter waits for a slot; leave gives it back, and may be called again.
@@ -226,6 +335,7 @@ func (f *fill) spare() *party {
 	defer f.mu.Unlock()
 	for _, p := range f.spares {
 		if _, here := f.parties[p]; here && p != f.owner {
+			p.runs = true
 			return p
 		}
 	}

@@ -84,7 +84,7 @@ func TestPurgeReachesFillsUnderWay(t *testing.T) {
 				c.Purge(fmt.Sprint("/other", i))
 			}
 			synctest.Wait()
-			if n := len(c.purges.exact); n > 1 {
+			if n := c.purges.len(); n > 1 {
 				panic(fmt.Sprintf("%d purges are left after a sweep", n))
 			}
 		}},
@@ -156,7 +156,7 @@ func TestSweepKeepsWhatWasNotPurged(t *testing.T) {
 			c.PurgePrefix(fmt.Sprint("/other", i))
 		}
 		synctest.Wait()
-		if n := len(c.purges.prefix) + len(c.purges.exact); n > 2 {
+		if n := c.purges.len(); n > 2 {
 			t.Errorf("%d purges are left after a sweep", n)
 		}
 		if c.Lookup(key("/keep")) == nil || c.Lookup(key("/go")) != nil || c.Len() != 1 {
@@ -196,7 +196,7 @@ func TestStoredBytesNeverPassTheBound(t *testing.T) {
 	c.running.Wait()
 	var sum int64
 	for i := range c.shards {
-		for _, e := range c.shards[i].entries {
+		for e := range c.shards[i].entries.all() {
 			sum += e.charge()
 		}
 	}
@@ -240,7 +240,7 @@ func TestBodiesOnTheirWayCountAndThoseWithoutRoomArePassedOn(t *testing.T) {
 		}
 		var sum int64
 		for i := range c.shards {
-			for _, e := range c.shards[i].entries {
+			for e := range c.shards[i].entries.all() {
 				sum += e.size
 			}
 		}

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"io"
+	"os"
 )
 
 // How says where a view's response came from.
@@ -14,7 +15,8 @@ const (
 	Shared               // another request's fill brought it
 	Filled               // this request's fill brought it
 	Refreshed            // this request's fill revalidated what was stored
-	Kept                 // this request's fill failed to, and what was stored must do (Response.Kept)
+	Kept                 // a fill failed to, and what was stored must do (Response.Kept, Response.StaleIfError)
+	Stale                // it was stored and is being refreshed behind (Response.StaleWhileRevalidate)
 )
 
 // View is one request's reading of a response. It is for one goroutine.
@@ -22,9 +24,10 @@ type View struct {
 	Entry *Entry
 	How   How
 
-	party  *party // nil when the body is in Entry
+	party  *party // nil when the body is stored
 	body   *body
 	cursor *cursor
+	file   *segment // nil unless the body is in a file
 
 	direct io.ReadCloser
 	stop   func() bool
@@ -32,8 +35,40 @@ type View struct {
 	read   int64
 }
 
+// viewOf returns a view of a stored response, or errAgain when the file of its body was dropped.
+func viewOf(e *Entry, how How) (*View, error) {
+	v := &View{Entry: e, How: how}
+	if e.inMemory() {
+		return v, nil
+	}
+	if !e.extent.segment.acquire() {
+		return nil, errAgain
+	}
+	v.file = e.extent.segment
+	return v, nil
+}
+
 // Complete reports whether Entry.Body is the body, so that there is nothing to stream.
-func (v *View) Complete() bool { return v.party == nil }
+func (v *View) Complete() bool { return v.party == nil && v.file == nil }
+
+// File returns the file that the body is in, from offset on for length bytes, for sendfile; nil when it is in no file.
+// The file is the cache's: it is read with ReadAt or with an offset of one's own, never sought, and only until Close.
+func (v *View) File() (f *os.File, offset, length int64) {
+	if v.file == nil {
+		return nil, 0, 0
+	}
+	return v.file.file, v.Entry.extent.offset, v.Entry.Length
+}
+
+// Skip passes over n bytes of a body that is in a file, which then Next does not return, and reports whether it did. Of
+// any other body it skips nothing.
+func (v *View) Skip(n int64) bool {
+	if v.file == nil {
+		return false
+	}
+	v.read = min(v.read+n, v.Entry.Length)
+	return true
+}
 
 // Next returns the next bytes of a body that is not complete, waiting for them, and io.EOF after its end. Nobody may
 // write to them; they are valid until the next call. Any other error means that the body ended before its end.
@@ -41,6 +76,8 @@ func (v *View) Next(ctx context.Context) ([]byte, error) {
 	switch {
 	case v.Complete():
 		return nil, io.EOF
+	case v.file != nil:
+		return v.nextOfFile(ctx)
 	case v.direct == nil:
 		return v.body.next(ctx, v.cursor)
 	}
@@ -61,8 +98,33 @@ func (v *View) Next(ctx context.Context) ([]byte, error) {
 	return nil, err
 }
 
+func (v *View) nextOfFile(ctx context.Context) ([]byte, error) {
+	left := v.Entry.Length - v.read
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case left == 0:
+		return nil, io.EOF
+	case v.buf == nil:
+		v.buf = make([]byte, min(left, 128<<10))
+	}
+	b := v.buf[:min(left, int64(len(v.buf)))]
+	if _, err := v.file.file.ReadAt(b, v.Entry.extent.offset+v.read); err != nil {
+		if err == io.EOF {
+			err = ErrTruncated
+		}
+		return nil, err
+	}
+	v.read += int64(len(b))
+	return b, nil
+}
+
 // Close ends the reading. It may be called more than once.
 func (v *View) Close() {
+	if v.file != nil {
+		v.file.release()
+		v.file = nil
+	}
 	if v.party == nil {
 		return
 	}
