@@ -30,6 +30,7 @@ bench: build
 	go run ./bench/strip
 	go run ./bench/resize
 	go run ./bench/hit
+	go run ./bench/growth
 	go run ./bench/s3
 	go run ./bench/objectlambda -gib
 	go run ./bench/invoke

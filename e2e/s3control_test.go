@@ -76,7 +76,7 @@ func TestAWSCLIS3Control(t *testing.T) {
 		t.Errorf("list-access-points = %+v", list)
 	}
 
-	config := `{"SupportingAccessPoint":"` + ap + `","TransformationConfigurations":[{"Actions":["GetObject"],"ContentTransformation":{"AwsLambda":{"FunctionArn":"arn:aws:lambda:us-east-1:` + account + `:function:glassine-image","FunctionPayload":"{\"a\":1}"}}}]}`
+	config := `{"SupportingAccessPoint":"` + ap + `","TransformationConfigurations":[{"Actions":["GetObject"],"ContentTransformation":{"AwsLambda":{"FunctionArn":"arn:aws:lambda:us-east-1:` + account + `:function:glassine-image","FunctionPayload":"{\"fallback\":\"f\"}"}}}]}`
 	aws(nil, control("create-access-point-for-object-lambda", "--name", "walk-olap", "--configuration", config)...)
 	const olap = "arn:aws:s3-object-lambda:us-east-1:" + account + ":accesspoint/walk-olap"
 	aws(nil, control("put-access-point-policy-for-object-lambda", "--name", "walk-olap", "--policy", grant("s3-object-lambda:GetObject", olap))...)
@@ -98,7 +98,7 @@ func TestAWSCLIS3Control(t *testing.T) {
 		}
 	}
 	aws(&got, control("get-access-point-configuration-for-object-lambda", "--name", "walk-olap")...)
-	if c := got.Configuration; c.SupportingAccessPoint != ap || c.TransformationConfigurations[0].ContentTransformation.AwsLambda.FunctionPayload != `{"a":1}` {
+	if c := got.Configuration; c.SupportingAccessPoint != ap || c.TransformationConfigurations[0].ContentTransformation.AwsLambda.FunctionPayload != `{"fallback":"f"}` {
 		t.Errorf("configuration = %+v", c)
 	}
 	// The function's role is the demo's, which may answer on the demo's access point only: the rights of this one are needed too.

@@ -381,3 +381,38 @@ func TestLoopAnswersAsServeHTTPUnderPolicies(t *testing.T) {
 		}
 	}
 }
+
+func FuzzCacheTags(f *testing.F) {
+	f.Add("all, a,,b c, D")
+	f.Add(strings.Repeat("a", 300) + strings.Repeat(",x", 60))
+	f.Fuzz(func(t *testing.T, line string) {
+		s := &site{id: "E1", tagHeader: "Cache-Tag"}
+		tags := s.cacheTags(http.Header{"Cache-Tag": {line}})
+		if len(tags) > 50 {
+			t.Errorf("%d tags", len(tags))
+		}
+		for _, tag := range tags {
+			name, ok := strings.CutPrefix(tag, "E1 ")
+			if !ok || !validCacheTag(name) || strings.ToLower(name) != name || !strings.Contains(strings.ToLower(line), name) {
+				t.Errorf("%q gave the tag %q", line, tag)
+			}
+		}
+	})
+}
+
+func FuzzAllowedOrigin(f *testing.F) {
+	f.Add("https://*.example.com", "https://a.example.com")
+	f.Add("http://a.example.com:*", "http://a.example.com:80")
+	f.Fuzz(func(t *testing.T, allowed, origin string) {
+		if !validAllowedOrigin(allowed) || allowed == "*" {
+			return
+		}
+		got := (&CORSConfig{AllowOrigins: []string{allowed}}).allows(origin)
+		if got != "" && got != origin {
+			t.Errorf("%q allows %q as %q", allowed, origin, got)
+		}
+		if got != "" && !strings.Contains(allowed, "*") && !strings.HasSuffix(strings.ToLower(origin), strings.ToLower(allowed)) {
+			t.Errorf("%q allows %q", allowed, origin)
+		}
+	})
+}

@@ -14,7 +14,7 @@ import (
 
 // accessLog writes one JSON object a line for each request, with the names and the order of CloudFront's standard log.
 // Every value is a string, "-" for none. Bytes are counted as HTTP/1.1 would carry them, whatever the connection does.
-// A query string is logged as it came: the edge takes no signed URLs.
+// A query string is logged as it came, but without the parameters of signed URLs where a behavior takes them.
 // CloudFront Developer Guide, "Standard logging reference", "Log file fields".
 type accessLog struct {
 	location string

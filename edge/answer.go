@@ -78,6 +78,11 @@ func (x *exchange) head(e *cache.Entry, aged bool) {
 	}
 	own := x.identify(h)
 	unsniffed(h)
+	if !aged {
+		for name, lines := range e.Meta.(*stored).once {
+			h[name] = lines
+		}
+	}
 	if aged {
 		own[0] = strconv.FormatInt(e.Age(x.edge.cfg.Now()), 10)
 		h["Age"] = own[:1:1]
@@ -122,7 +127,11 @@ func (x *exchange) respond(e *cache.Entry, meta *stored, v *cache.View) bool {
 		h["Content-Range"] = []string{"bytes " + x.ranged + "/" + strconv.FormatInt(e.Length, 10)}
 		h["Content-Length"] = []string{strconv.FormatInt(p.length, 10)}
 	}
-	x.start(p.status(e))
+	status, answered := x.onViewerResponse(p.status(e))
+	if answered {
+		return true
+	}
+	x.start(status)
 	switch {
 	case x.method == http.MethodHead || p.length == 0:
 		return true
@@ -135,6 +144,7 @@ func (x *exchange) respond(e *cache.Entry, meta *stored, v *cache.View) bool {
 
 // stream sends length bytes from first of a body that still arrives, all of it when length is -1.
 func (x *exchange) stream(v *cache.View, first, length int64) bool {
+	whole := length > 0 && first+length == v.Entry.Length
 	for length != 0 {
 		data, err := v.Next(x.r.Context())
 		if err != nil {
@@ -157,6 +167,10 @@ func (x *exchange) stream(v *cache.View, first, length int64) bool {
 		if length != 0 {
 			x.flush()
 		}
+	}
+	if whole {
+		// The end itself: what is to be stored is, before the viewer has all of it and asks again.
+		_, _ = v.Next(x.r.Context())
 	}
 	return true
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"slices"
 	"strings"
+	"time"
 
 	"glassine/aws/arn"
 	"glassine/aws/fault"
@@ -37,8 +37,15 @@ func badAssociation(format string, args ...any) error {
 	return fault.New("InvalidLambdaFunctionAssociation", format, args...)
 }
 
+// FunctionDescriber tells how long a call of a function version may take, and the memory in MB that it may have. An Invoker that
+// is one has its functions' configuration compared with what their events allow.
+type FunctionDescriber interface {
+	DescribeEdgeFunction(ctx context.Context, functionVersionARN string) (timeout time.Duration, memory int, err error)
+}
+
 func (e *Edge) checkFunction(ctx context.Context, c iam.Caller, f LambdaFunctionAssociation) error {
 	a, err := arn.Parse(f.FunctionARN)
+	at := eventTypeOf(f.EventType)
 	switch {
 	case err != nil || a.Service != "lambda" || !versionARN.MatchString(a.Resource):
 		return badAssociation("The function ARN must reference a specific function version. (The ARN must end with the version number.) ARN: %s", f.FunctionARN)
@@ -46,14 +53,10 @@ func (e *Edge) checkFunction(ctx context.Context, c iam.Caller, f LambdaFunction
 		return badAssociation("The function must be in region 'us-east-1'. ARN: %s", f.FunctionARN)
 	case a.Account != e.cfg.Account:
 		return badAssociation("The function belongs to another account. ARN: %s", f.FunctionARN)
-	case !slices.Contains([]string{"viewer-request", "origin-request", "origin-response", "viewer-response"}, f.EventType):
+	case at == nil:
 		return badAssociation("%q is no event type.", f.EventType)
 	case f.IncludeBody && !strings.HasSuffix(f.EventType, "-request"):
 		return badAssociation("The IncludeBody option can only be used with viewer-request or origin-request events.")
-	case f.EventType != "origin-request":
-		return notImplemented("A function at %s", f.EventType)
-	case f.IncludeBody:
-		return notImplemented("A function with IncludeBody")
 	case e.cfg.Invoker == nil:
 		return badAssociation("No functions can be run here.")
 	}
@@ -75,6 +78,27 @@ func (e *Edge) checkFunction(ctx context.Context, c iam.Caller, f LambdaFunction
 		if err != nil {
 			return err
 		}
+	}
+	return e.checkLimits(ctx, at, f.FunctionARN)
+}
+
+// checkLimits compares a function's configuration with what its event allows. CloudFront Developer Guide, "Quotas on
+// Lambda@Edge".
+func (e *Edge) checkLimits(ctx context.Context, at *eventType, function string) error {
+	describer, ok := e.cfg.Invoker.(FunctionDescriber)
+	if !ok {
+		return nil
+	}
+	timeout, memory, err := describer.DescribeEdgeFunction(ctx, function)
+	switch {
+	case err != nil:
+		return err
+	case timeout > at.timeout:
+		return badAssociation("The function timeout is larger than the maximum allowed timeout for functions that are triggered by a %s event: %d seconds. Max allowed: %d. Function: %s",
+			at.name, int(timeout.Seconds()), int(at.timeout.Seconds()), function)
+	case at.memory > 0 && memory > at.memory:
+		return badAssociation("The function memory size is larger than the maximum allowed size for functions that are triggered by a %s event: %d MB. Max allowed: %d. Function: %s",
+			at.name, memory, at.memory, function)
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ const (
 	resultLambdaInvalid   result = "LambdaValidationError"
 	resultLambdaFailed    result = "LambdaExecutionError"
 	resultLambdaThrottled result = "LambdaLimitExceeded"
+
+	resultFunctionGenerated result = "FunctionGeneratedResponse"
+	resultFunctionFailed    result = "FunctionExecutionError"
 )
 
 func newBrand(name, location string) (*brand, error) {
@@ -51,7 +54,7 @@ func newBrand(name, location string) (*brand, error) {
 	b.via = []string{b.viaFrom("1.1")}
 	for _, r := range []result{
 		resultHit, resultRefreshHit, resultMiss, resultError, resultRedirect, resultLimitExceeded,
-		resultLambdaGenerated, resultLambdaInvalid, resultLambdaFailed, resultLambdaThrottled,
+		resultLambdaGenerated, resultLambdaInvalid, resultLambdaFailed, resultLambdaThrottled, resultFunctionGenerated, resultFunctionFailed,
 	} {
 		b.xCache[r] = []string{string(r) + " from " + b.name}
 	}

@@ -315,14 +315,15 @@ func (e *Edge) checkBehavior(b CacheBehavior, origins map[string]*Origin, groups
 		return invalid("An origin request policy goes with a cache policy, not with ForwardedValues.")
 	case b.Forwarded == nil && b.CachePolicyID == "":
 		return invalid("A behavior needs a cache policy.")
-	case len(b.Functions) > 0:
-		return notImplemented("A CloudFront function")
 	case len(b.TrustedSigners) > 0:
 		return notImplemented("A behavior with accounts as trusted signers")
 	case b.RealtimeLogConfigARN != "":
 		return notImplemented("A real-time log")
 	case b.FieldLevelEncryptionID != "":
 		return notImplemented("Field-level encryption")
+	}
+	if err := e.checkFunctionAssociations(&b); err != nil {
+		return err
 	}
 	return e.checkReferences(b)
 }

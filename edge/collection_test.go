@@ -207,6 +207,9 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 		{"CloudFront header that there is not", func(o *OriginRequestPolicyConfig, _ *ResponseHeadersPolicyConfig) {
 			o.Headers = Selection{"whitelist", []string{"CloudFront-Viewer-Mood"}}
 		}, "InvalidArgument"},
+		{"CloudFront header that is not made here", func(o *OriginRequestPolicyConfig, _ *ResponseHeadersPolicyConfig) {
+			o.Headers = Selection{"whitelist", []string{"CloudFront-Viewer-JA3-Fingerprint"}}
+		}, "NotImplemented"},
 		{"all of the viewer's, and one of them", func(o *OriginRequestPolicyConfig, _ *ResponseHeadersPolicyConfig) {
 			o.Headers = Selection{"allViewerAndWhitelistCloudFront", []string{"Referer"}}
 		}, "InvalidArgument"},

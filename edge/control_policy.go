@@ -163,6 +163,8 @@ func (e *Edge) checkPolicy(id string, cfg CachePolicyConfig) error {
 		switch {
 		case !validToken(name):
 			return invalid("%q is no header name.", name)
+		case unmade[strings.ToLower(name)]:
+			return notImplemented("The header %s", name)
 		case strings.HasPrefix(strings.ToLower(name), "cloudfront-") && !keyable(name):
 			return invalid("The header %s cannot be in a cache policy.", name)
 		case (cfg.AcceptEncodingGzip || cfg.AcceptEncodingBrotli) && strings.EqualFold(name, "Accept-Encoding"):

@@ -212,7 +212,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"legacy form with the viewer's address in the key", legacy(func(f *ForwardedValues) { f.Headers = []string{"CloudFront-Viewer-Address"} }), "InvalidArgument"},
 		{"key group that is not there", behavior(func(b *CacheBehavior) { b.TrustedKeyGroups = []string{"k"} }), "TrustedKeyGroupDoesNotExist"},
 		{"trusted signers", behavior(func(b *CacheBehavior) { b.TrustedSigners = []string{"self"} }), "NotImplemented"},
-		{"CloudFront function", behavior(func(b *CacheBehavior) { b.Functions = []FunctionAssociation{{"a", "viewer-request"}} }), "NotImplemented"},
+		{"CloudFront function that is not there", behavior(func(b *CacheBehavior) { b.Functions = []FunctionAssociation{{"a", "viewer-request"}} }), "InvalidFunctionAssociation"},
 		{"origin request policy that is not there", behavior(func(b *CacheBehavior) { b.OriginRequestPolicyID = "x" }), "NoSuchOriginRequestPolicy"},
 		{"managed origin request policy", behavior(func(b *CacheBehavior) { b.OriginRequestPolicyID = "216adef6-5c7f-47e4-b989-5492eafa07d3" }), ""},
 		{"response headers policy that is not there", behavior(func(b *CacheBehavior) { b.ResponseHeadersPolicyID = "x" }), "NoSuchResponseHeadersPolicy"},
@@ -243,8 +243,10 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"function that cannot run at the edge", function(functionARN+"3", "origin-request", false), "InvalidLambdaFunctionAssociation"},
 		{"event that is none", function(functionARN, "request", false), "InvalidLambdaFunctionAssociation"},
 		{"body at a response event", function(functionARN, "origin-response", true), "InvalidLambdaFunctionAssociation"},
-		{"another event", function(functionARN, "viewer-request", false), "NotImplemented"},
-		{"body", function(functionARN, "origin-request", true), "NotImplemented"},
+		{"function at the viewer's request", function(functionARN, "viewer-request", false), ""},
+		{"function at the origin's response", function(functionARN, "origin-response", false), ""},
+		{"function at the viewer's response", function(functionARN, "viewer-response", false), ""},
+		{"body", function(functionARN, "origin-request", true), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rg := newRig(t, setup{

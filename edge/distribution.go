@@ -113,7 +113,8 @@ type CacheBehavior struct {
 	// CachedMethods is {GET,HEAD} or {GET,HEAD,OPTIONS}; nil means GET and HEAD.
 	CachedMethods []string
 	CachePolicyID string
-	// Compress is kept and echoed. The edge compresses nothing itself: docs/aws-differences.md.
+	// Compress makes the edge compress what viewers take compressed, with the encodings that the cache policy enables.
+	// CloudFront Developer Guide, "Serve compressed files".
 	Compress        bool
 	SmoothStreaming bool
 	LambdaFunctions []LambdaFunctionAssociation
@@ -127,21 +128,23 @@ type CacheBehavior struct {
 	// Forwarded is the legacy form that stands in the place of CachePolicyID; nil when there is a policy.
 	Forwarded *ForwardedValues
 
+	// Functions are CloudFront functions at the viewer's events, where LambdaFunctions then has none.
+	Functions []FunctionAssociation
+
 	// The rest is refused with NotImplemented when set, rather than ignored.
-	Functions              []FunctionAssociation
 	TrustedSigners         []string // accounts, which have no key pairs here: key groups have
 	RealtimeLogConfigARN   string
 	FieldLevelEncryptionID string
 }
 
-// LambdaFunctionAssociation runs a Lambda@Edge function at an event.
+// LambdaFunctionAssociation runs a Lambda@Edge function at an event; a behavior has one at most for each.
 type LambdaFunctionAssociation struct {
 	FunctionARN string // of a numbered version in us-east-1
-	EventType   string // origin-request
-	IncludeBody bool
+	EventType   string // viewer-request, origin-request, origin-response or viewer-response
+	IncludeBody bool   // the function is shown the request's body and may replace it; of the request events only
 }
 
-// FunctionAssociation runs a CloudFront function at an event.
+// FunctionAssociation runs the LIVE stage of a CloudFront function at an event: viewer-request or viewer-response.
 type FunctionAssociation struct{ FunctionARN, EventType string }
 
 // CustomErrorResponse says how long an error is kept, and what viewers get in its place.

@@ -44,6 +44,8 @@ type Config struct {
 
 	// Geo knows the countries of viewers; nil knows none.
 	Geo Geo
+	// Strict switches off what the edge does better than CloudFront.
+	Strict Strict
 	// CacheStatus adds Cache-Status (RFC 9211) to every answer, which CloudFront does not.
 	CacheStatus bool
 
@@ -58,6 +60,10 @@ type Config struct {
 	// Location is what X-Amz-Cf-Pop and x-edge-location say; "" means LOC50-C1.
 	Location string
 
+	// FunctionLog gets what functions at the edge leave in CloudWatch Logs beside what Lambda writes: the lines of a CloudFront
+	// function under /aws/cloudfront/function/<Name>, and why a Lambda@Edge function's answer was refused under
+	// /aws/cloudfront/LambdaEdge/<DistributionId>. It must not block, and keeps lines for itself. nil drops them.
+	FunctionLog func(group, stream string, at time.Time, lines []string)
 	// AccessLog gets one JSON line for each request, in one Write, under CloudFront's field names; nil writes none.
 	AccessLog io.Writer
 	// Log gets what an operator must know; nil discards.
@@ -89,6 +95,7 @@ type Edge struct {
 	cfg       Config
 	authorize func(context.Context, iam.Caller, iam.Ask) error
 	cache     *cache.Cache
+	variants  *variants
 	brand     *brand
 	access    *accessLog // nil: none
 
@@ -101,6 +108,8 @@ type Edge struct {
 	distributions map[string]*Distribution
 	policies      map[string]*CachePolicy
 	invalidations map[string][]Invalidation // by distribution, oldest first
+
+	scripts scripts // changed while control is held
 
 	accessControls *state.Table[OriginAccessControl] // by ID; changed while control is held
 	functions      *state.Table[functionRecord]      // by name; likewise
@@ -156,9 +165,16 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 	if err := e.load(ctx); err != nil {
 		return nil, err
 	}
+	e.variants = newVariants()
 	e.cache = cache.New(cache.Config{Bytes: cfg.CacheBytes, Fills: cfg.Fills, Now: cfg.Now})
 	return e, nil
 }
 
 // Close stops every fetch under way and waits for them. Requests that wait for one get an error.
-func (e *Edge) Close() { e.cache.Close() }
+func (e *Edge) Close() {
+	e.cache.Close()
+	e.control.Lock()
+	defer e.control.Unlock()
+	e.scripts.begin()
+	e.scripts.end()
+}

@@ -2,9 +2,12 @@ package edge
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -17,8 +20,9 @@ type (
 		CF lambdaCF `json:"cf"`
 	}
 	lambdaCF struct {
-		Config  lambdaConfig  `json:"config"`
-		Request lambdaRequest `json:"request"`
+		Config   lambdaConfig    `json:"config"`
+		Request  lambdaRequest   `json:"request"`
+		Response *lambdaResponse `json:"response,omitempty"` // of response events
 	}
 	lambdaConfig struct {
 		DistributionDomainName string `json:"distributionDomainName"`
@@ -27,12 +31,24 @@ type (
 		RequestID              string `json:"requestId"`
 	}
 	lambdaRequest struct {
+		Body        *lambdaBody   `json:"body,omitempty"` // with IncludeBody
 		ClientIP    string        `json:"clientIp"`
 		Headers     lambdaHeaders `json:"headers"`
 		Method      string        `json:"method"`
-		Origin      lambdaOrigin  `json:"origin"`
+		Origin      *lambdaOrigin `json:"origin,omitempty"` // of origin events
 		QueryString string        `json:"querystring"`
 		URI         string        `json:"uri"`
+	}
+	lambdaBody struct {
+		Action         string `json:"action"`
+		Data           string `json:"data"`
+		Encoding       string `json:"encoding"`
+		InputTruncated bool   `json:"inputTruncated"`
+	}
+	lambdaResponse struct {
+		Headers           lambdaHeaders `json:"headers"`
+		Status            string        `json:"status"`
+		StatusDescription string        `json:"statusDescription"`
 	}
 	// lambdaHeaders has names in lower case, each with its lines.
 	lambdaHeaders map[string][]lambdaHeader
@@ -63,43 +79,79 @@ type (
 	}
 )
 
-// event returns the origin-request event for q, in JSON. What it shows is what will be sent, without what functions may
-// not see.
-func (q *originRequest) event() ([]byte, error) {
-	request := lambdaRequest{
-		ClientIP: q.clientIP, Headers: lambdaHeaders{}, Method: q.method, QueryString: q.query, URI: q.uri,
-		Origin: q.target.lambda(),
+// event returns the event for the function of t, in JSON: q as it will be or was sent, with the body's beginning if there is
+// one, and in response events the response's status and header. What functions may not see is left out.
+func (q *originRequest) event(t *trigger, body *lambdaBody, status int, response http.Header) ([]byte, error) {
+	cf := lambdaCF{
+		Config: lambdaConfig{q.site.domain, q.site.id, t.at.name, q.id},
+		Request: lambdaRequest{
+			Body: body, ClientIP: q.clientIP, Headers: q.shown(), Method: q.method, QueryString: q.query, URI: q.uri,
+		},
 	}
-	for name, values := range q.header {
-		if !disallowed(strings.ToLower(name)) {
-			request.Headers.add(name, values...)
-		}
+	if t.at.origin {
+		cf.Request.Origin = q.target.lambda()
 	}
-	request.Headers.add("Host", q.host)
-	if q.body != nil && q.length >= 0 {
-		request.Headers.add("Content-Length", itoa(int(q.length)))
+	if response != nil {
+		cf.Response = &lambdaResponse{shownHeaders(response), itoa(status), http.StatusText(status)}
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(lambdaEvent{[]lambdaRecord{{lambdaCF{
-		Config: lambdaConfig{q.site.domain, q.site.id, "origin-request", q.id}, Request: request,
-	}}}})
-	if err != nil {
-		return nil, fmt.Errorf("encode origin-request event: %w", err)
+	if err := enc.Encode(lambdaEvent{[]lambdaRecord{{cf}}}); err != nil {
+		return nil, fmt.Errorf("encode %s event: %w", t.at.name, err)
 	}
 	return out.Bytes(), nil
 }
 
-func (t *target) lambda() lambdaOrigin {
+// shown are the headers of q that functions see.
+func (q *originRequest) shown() lambdaHeaders {
+	h := shownHeaders(q.header)
+	h.add("Host", q.host)
+	switch {
+	case q.body != nil && q.length >= 0:
+		h.add("Content-Length", strconv.FormatInt(q.length, 10))
+	case q.body != nil:
+		h.add("Transfer-Encoding", "chunked")
+	}
+	return h
+}
+
+func shownHeaders(h http.Header) lambdaHeaders {
+	out := lambdaHeaders{}
+	for name, values := range h {
+		if !disallowed(strings.ToLower(name)) {
+			out.add(name, values...)
+		}
+	}
+	return out
+}
+
+// show returns the beginning of q's body for an event, at most limit bytes of it, and whether there is more.
+// CloudFront Developer Guide, "Access the request body by choosing the include body option".
+func (q *originRequest) show(limit int) (*lambdaBody, error) {
+	body := &lambdaBody{Action: "read-only", Encoding: "base64"}
+	if q.body == nil {
+		return body, nil
+	}
+	begin, err := io.ReadAll(io.LimitReader(q.body, int64(limit)+1)) // limit is 40 KB or 1 MB
+	if err != nil {
+		return nil, fmt.Errorf("read the viewer's body: %w", err)
+	}
+	q.body = io.MultiReader(bytes.NewReader(begin), q.body)
+	body.InputTruncated = len(begin) > limit
+	body.Data = base64.StdEncoding.EncodeToString(begin[:min(limit, len(begin))])
+	return body, nil
+}
+
+func (t *target) lambda() *lambdaOrigin {
 	custom := lambdaHeaders{}
 	for _, f := range t.custom {
 		custom.add(f.Name, f.Value)
 	}
 	if t.s3 {
-		return lambdaOrigin{S3: &lambdaS3Origin{AuthMethod: "none", CustomHeaders: custom, DomainName: t.domain, Path: t.path, Region: t.region}}
+		return &lambdaOrigin{S3: &lambdaS3Origin{AuthMethod: "none", CustomHeaders: custom, DomainName: t.domain, Path: t.path, Region: t.region}}
 	}
-	return lambdaOrigin{Custom: &lambdaCustomOrigin{
+	return &lambdaOrigin{Custom: &lambdaCustomOrigin{
 		CustomHeaders: custom, DomainName: t.domain, KeepaliveTimeout: t.keepaliveTimeout,
 		Path: t.path, Port: t.port, Protocol: t.scheme, ReadTimeout: int(t.read.Seconds()), SSLProtocols: t.sslProtocols,
 	}}
@@ -133,7 +185,3 @@ var disallowedNames = set("connection expect keep-alive proxy-authenticate proxy
 	"x-accel-buffering x-accel-charset x-accel-limit-rate x-accel-redirect x-amzn-auth x-amzn-cf-billing x-amzn-cf-id " +
 	"x-amzn-cf-xff x-amzn-errortype x-amzn-fle-profile x-amzn-header-count x-amzn-header-order x-amzn-lambda-integration-tag " +
 	"x-amzn-requestid x-cache x-forwarded-proto x-real-ip")
-
-// readOnly are the headers that an origin-request function may echo and not change. Ibid., "Read-only headers".
-var readOnly = strings.Fields("accept-encoding content-length if-modified-since if-none-match if-range if-unmodified-since " +
-	"transfer-encoding via")

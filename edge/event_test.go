@@ -168,7 +168,7 @@ func TestAnswersOfAFunctionThatAreNotValidAreA502(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"", "null", "[]", `"x"`, "{", "1"} {
-		if _, err := new(originRequest).apply([]byte(text)); err == nil {
+		if _, err := new(originRequest).apply([]byte(text), atOrigin); err == nil {
 			t.Errorf("answer %q is valid, want an error", text)
 		}
 	}
@@ -266,10 +266,13 @@ func TestPathThatJSONCannotCarryReachesTheOriginAsItCame(t *testing.T) {
 	})
 }
 
+// atOrigin is a function at origin-request.
+var atOrigin = &trigger{at: originRequestEvent}
+
 // FuzzApply feeds answers of functions: none may panic, and none may make a request that is not one.
 func FuzzApply(f *testing.F) {
 	q := fuzzRequest()
-	event, err := q.event()
+	event, err := q.event(atOrigin, nil, 0, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -280,7 +283,7 @@ func FuzzApply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		q := fuzzRequest()
 		was := fmt.Sprintf("%+v", *q)
-		g, err := q.apply(answer)
+		g, err := q.apply(answer, atOrigin)
 		if err != nil {
 			if got := fmt.Sprintf("%+v", *q); got != was {
 				t.Fatalf("refused answer %q changed the request:\n%s\n%s", answer, was, got)
@@ -288,7 +291,7 @@ func FuzzApply(f *testing.F) {
 			return
 		}
 		if g != nil {
-			if g.status < 200 || g.status > 599 || len(g.body) > generatedLimit {
+			if g.status < 200 || g.status > 599 || len(g.body) > originRequestEvent.limit {
 				t.Fatalf("answer %q made %+v", answer, g)
 			}
 			return

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"glassine/aws/fault"
 	"glassine/edge/cache"
+	"glassine/edge/rfc9111"
 )
 
 // origination is what came of a request to the origin side: a response, of the origin or of a function, or a page that
@@ -31,20 +31,27 @@ func (o *origination) status() int {
 
 // stored is what the edge keeps with a cached response.
 type stored struct {
-	page       *page  // the body is this page, made anew for each viewer
-	result     result // of the request that filled it
-	neverStale bool
-	modified   time.Time // Last-Modified, or zero
-	plain      bool      // the header can be written as it is, and there is no page
+	page     *page     // the body is this page, made anew for each viewer
+	result   result    // of the request that filled it
+	modified time.Time // Last-Modified, or zero
+	// plain: who asks for it may have it as it is. There is no page, its header can be written so, and nothing of the request
+	// but the key matters.
+	plain bool
+
+	vary    []string // fields beside the key that chose it, in canonical spelling, sorted; nil: none
+	varyKey string   // what they were: rfc9111.Policy.VaryKey
+
+	rfc  *rfc9111.Stored // its terms, without its header, where RFC 9111 rules; else nil
+	once http.Header     // more of the header, for who asked for it only; nil: none
 }
 
-// originate runs the origin-request function, if there is one, and then asks the origin. An error says that ctx ended.
+// originate runs the origin-request function, if there is one, then asks the origin, and runs the origin-response function on its answer. An error says that ctx ended.
 func (e *Edge) originate(ctx context.Context, q *originRequest) (*origination, error) {
 	if q.fallback != nil {
 		return e.failover(ctx, q)
 	}
-	if q.function != "" {
-		g, p := e.trigger(ctx, q)
+	if q.onRequest != nil {
+		g, p := e.triggerRequest(ctx, q, q.onRequest)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -66,7 +73,11 @@ func (e *Edge) originate(ctx context.Context, q *originRequest) (*origination, e
 			slog.String("error", err.Error()))
 		return &origination{page: originPage(err)}, nil
 	}
-	return &origination{resp: resp, result: resultMiss}, nil
+	o := &origination{resp: resp, result: resultMiss}
+	if q.onResponse != nil {
+		return e.originated(ctx, q, o)
+	}
+	return o, nil
 }
 
 // originPage is the page for an origin that did not answer.
@@ -91,50 +102,13 @@ func originPage(err error) *page {
 	return &page{502, resultError, "OriginCommError", "CloudFront wasn't able to connect to the origin."}
 }
 
-// functionTimeout is the longest that a function of an origin event may take.
-// CloudFront Developer Guide, "Quotas on Lambda@Edge".
-const functionTimeout = 30 * time.Second
-
-// trigger runs the origin-request function, which changes q or makes a response; a page says that it failed.
-func (e *Edge) trigger(ctx context.Context, q *originRequest) (*generated, *page) {
-	warn := func(message string, err error) {
-		e.cfg.Log.LogAttrs(ctx, slog.LevelWarn, message, slog.String("request", q.id), slog.String("distribution", q.site.id),
-			slog.String("function", q.function), slog.String("error", err.Error()))
-	}
-	failed := &page{
-		503, resultLambdaFailed, string(resultLambdaFailed),
-		"The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions.",
-	}
-	event, err := q.event()
-	if err != nil {
-		warn("origin-request event could not be made", err)
-		return nil, failed
-	}
-	limited, cancel := context.WithTimeout(ctx, functionTimeout)
-	defer cancel()
-	answer, err := e.cfg.Invoker.InvokeEdge(limited, q.function, event)
-	if fault.Is(err, "TooManyRequestsException") {
-		warn("origin-request function was throttled", err)
-		return nil, &page{
-			503, resultLambdaThrottled, string(resultLambdaThrottled),
-			"The Lambda function associated with the CloudFront distribution was throttled.",
-		}
-	}
-	if err != nil {
-		warn("origin-request function failed", err)
-		return nil, failed
-	}
-	g, err := q.apply(answer)
-	if err != nil {
-		warn("origin-request function's answer is not valid", err)
-		return nil, &page{502, resultLambdaInvalid, string(resultLambdaInvalid), err.Error()}
-	}
-	return g, nil
-}
-
 // fill returns the fill of x's request for the cache. It may run after the viewer left.
 func (x *exchange) fill() cache.Fill {
+	if x.behavior.rfc != nil {
+		return x.fillByRFC(x.cacheRequest(), false)
+	}
 	e, b, site, q := x.edge, x.behavior, x.site, x.newOriginRequest()
+	sent := q.header.Clone()
 	return func(ctx context.Context, stale *cache.Entry) (*cache.Response, error) {
 		q.forFill(stale)
 		o, err := e.originate(ctx, q)
@@ -145,25 +119,37 @@ func (x *exchange) fill() cache.Fill {
 		switch {
 		case stale != nil && status == http.StatusNotModified:
 			o.resp.Body.Close()
-			return e.revalidated(b, site, stale, o.resp), nil
-		case stale != nil && status >= 500 && !stale.Meta.(*stored).neverStale:
-			// What is stored must do, for as long as the error would be kept (CloudFront Developer Guide, "How CloudFront
-			// caches HTTP 4xx and 5xx status codes from your origin").
-			if o.resp != nil {
-				o.resp.Body.Close()
-			}
-			return &cache.Response{
-				Status: stale.Status, Header: stale.Header.Map(), Meta: stale.Meta, Reuse: stale, Kept: true,
-				TTL: site.errorMin(status), Age: e.cfg.Now().Sub(stale.Since()), Store: true, Share: true,
-			}, nil
+			return e.revalidated(b, site, stale, o.resp, sent), nil
 		case o.page != nil:
 			ttl := site.errorMin(status)
-			return &cache.Response{
+			return failure(site, &cache.Response{
 				Status: status, Meta: &stored{page: o.page, result: o.page.result}, Length: 0,
 				TTL: ttl, Store: ttl > 0, Share: true,
-			}, nil
+			}), nil
 		}
-		return e.response(b, site, o), nil
+		r := e.response(b, site, o)
+		r.Meta.(*stored).chosen(b, e.cfg.Strict, r.Header, sent)
+		return q.compressed(b, failure(site, r)), nil
+	}
+}
+
+// failure is r, which what is stored stands in for when r is an error of the origin's side; that is not tried again for as long
+// as the error would be kept, and nobody waits for it meanwhile (CloudFront Developer Guide, "How CloudFront caches HTTP 4xx and
+// 5xx status codes from your origin").
+func failure(site *site, r *cache.Response) *cache.Response {
+	if r.Status >= 500 {
+		r.Failed, r.Retry = true, max(site.errorMin(r.Status), 1)
+	}
+	return r
+}
+
+// chosen notes by which fields of the request, sent to the origin with the header sent, the response with header h was chosen.
+func (m *stored) chosen(b *behavior, strict Strict, h, sent http.Header) {
+	if strict.Vary {
+		return
+	}
+	if m.vary = b.varies(h); m.vary != nil {
+		m.varyKey, m.plain = varying.VaryKey(m.vary, sent), false
 	}
 }
 
@@ -174,44 +160,60 @@ func (e *Edge) response(b *behavior, site *site, o *origination) *cache.Response
 		h.Set("Date", e.cfg.Now().UTC().Format(http.TimeFormat))
 	}
 	status := o.resp.StatusCode
-	l := b.ttl.judge(status, h, site.errorMin(status))
+	l := b.ttl.judge(e.cfg.Strict, status, h, site.errorMin(status))
+	if unbounded(o.resp) && !e.cfg.Strict.Truncated {
+		l.store = false
+	}
 	age := max(0, parseSeconds(h.Get("Age"), 0))
 	tags := site.cacheTags(h)
 	e.clean(h, b)
 	if o.resp.ContentLength >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
 		h.Set("Content-Length", itoa(int(o.resp.ContentLength)))
 	}
-	meta := &stored{result: o.result, neverStale: l.neverStale, plain: writable(h)}
+	meta := &stored{result: o.result, plain: writable(h)}
 	meta.modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	return &cache.Response{
 		Status: status, Header: h, Meta: meta, Body: o.resp.Body, Length: o.resp.ContentLength,
 		TTL: l.ttl, Age: time.Duration(age) * time.Second, Store: l.store, Share: l.share, Tags: tags,
+		StaleWhileRevalidate: l.staleWhile, StaleIfError: l.staleError,
 	}
 }
 
+// unbounded reports whether a body ends where the connection does, with nothing to tell whether that is its end (RFC 9112,
+// section 6.3, item 8).
+func unbounded(r *http.Response) bool {
+	return r.ProtoMajor == 1 && r.ContentLength < 0 && len(r.TransferEncoding) == 0 && r.Close
+}
+
 // revalidated makes what is cached of a 304: the stored response under the new header fields, without those that
-// describe the body, which a 304 does not bring (RFC 9111, section 3.2).
-func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *http.Response) *cache.Response {
+// describe the stored bytes (RFC 9111, section 3.2).
+func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *http.Response, sent http.Header) *cache.Response {
 	h := http.Header(stale.Header.Map())
 	delete(h, "Via") // clean adds it again
 	for name, values := range resp.Header {
 		switch name {
-		case "Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Transfer-Encoding":
+		case "Content-Encoding", "Content-Length", "Content-Md5", "Content-Range", "Transfer-Encoding":
 		default:
 			h[name] = values
 		}
 	}
+	keepCoding(h, stale)
+	if tag := stale.Header.Get("Etag"); tag != "" {
+		h["Etag"] = []string{tag} // it was what the condition named
+	}
 	if resp.Header.Get("Date") == "" {
 		h.Set("Date", e.cfg.Now().UTC().Format(http.TimeFormat))
 	}
-	l := b.ttl.judge(stale.Status, h, site.errorMin(stale.Status))
+	l := b.ttl.judge(e.cfg.Strict, stale.Status, h, site.errorMin(stale.Status))
 	age := max(0, parseSeconds(resp.Header.Get("Age"), 0))
 	e.clean(h, b)
-	meta := &stored{result: resultMiss, neverStale: l.neverStale, plain: writable(h)}
+	meta := &stored{result: resultMiss, plain: writable(h)}
 	meta.modified, _ = http.ParseTime(h.Get("Last-Modified"))
+	meta.chosen(b, e.cfg.Strict, h, sent)
 	return &cache.Response{
 		Status: stale.Status, Header: h, Meta: meta, Reuse: stale,
 		TTL: l.ttl, Age: time.Duration(age) * time.Second, Store: l.store, Share: l.share,
+		StaleWhileRevalidate: l.staleWhile, StaleIfError: l.staleError,
 	}
 }
 
@@ -234,11 +236,13 @@ func (e *Edge) clean(h http.Header, b *behavior) {
 			delete(h, name)
 		}
 	}
-	if b.policy.cookies.none() {
+	if !b.forwardsCookies() {
 		// Cookies that are not forwarded are not handed out either: whoever comes next would get them from the cache.
 		delete(h, "Set-Cookie")
 	}
-	if vary := b.keptVary(h["Vary"]); vary == "" {
+	if vary := b.keptVary(h["Vary"]); b.rfc != nil {
+		// All of it: viewers are caches too.
+	} else if vary == "" {
 		delete(h, "Vary")
 	} else {
 		h["Vary"] = []string{vary}
@@ -252,14 +256,8 @@ func (b *behavior) keptVary(lines []string) string {
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
 			switch name = http.CanonicalHeaderKey(strings.TrimSpace(name)); {
-			case name == "*", name == "Accept-Encoding", name == "Cookie" && !b.policy.cookies.none():
+			case name == "*", name == "Accept-Encoding", name == "Cookie" && b.forwardsCookies(), b.policy.has(name), b.forward.sends(name):
 				kept = append(kept, name)
-			default:
-				for _, in := range b.policy.headers {
-					if in == name {
-						kept = append(kept, name)
-					}
-				}
 			}
 		}
 	}

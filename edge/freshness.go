@@ -5,28 +5,48 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"glassine/edge/rfc9111"
 )
 
 // ttlPolicy is a cache policy's MinTTL, DefaultTTL and MaxTTL in seconds.
 type ttlPolicy struct{ least, normal, most int64 }
+
+// Strict switches off, one by one, what the edge does better than CloudFront: docs/aws-differences.md. With all four it does what
+// CloudFront does. Behaviors that cache by RFC 9111 are not concerned.
+type Strict struct {
+	// Vary: of a response's Vary only what is in the cache key tells requests apart. Otherwise so does all that is forwarded.
+	Vary bool
+	// Targeted: CDN-Cache-Control (RFC 9213) and Surrogate-Control are not read. Otherwise they go before Cache-Control and
+	// Expires.
+	Targeted bool
+	// MustRevalidate: must-revalidate and proxy-revalidate do not keep a response from being served stale.
+	MustRevalidate bool
+	// Truncated: a body that ends with the connection, of which nobody knows whether it is whole, is stored.
+	Truncated bool
+}
 
 // lifetime is what is to become of a response.
 type lifetime struct {
 	ttl         time.Duration // fresh for so long from now
 	store       bool          // later requests may have it
 	share       bool          // those who wait for it now may have it
-	neverStale  bool          // must-revalidate, proxy-revalidate or stale-if-error=0
 	revalidates bool          // it has a validator
+	// staleWhile and staleError are for how long after ttl it is served while it is refreshed, and when its origin fails.
+	staleWhile, staleError time.Duration
 }
+
+// staleForever is for how long a response is served when its origin fails and it does not say for how long: while it is stored.
+// 100 years, the longest TTL, so that no sum with a time overflows.
+const staleForever = maxSeconds * time.Second
 
 // judge decides about a response of the origin. errorMin is the distribution's ErrorCachingMinTTL for the status.
 // CloudFront Developer Guide, "Manage how long content stays in the cache (expiration)", "How CloudFront caches HTTP
 // 4xx and 5xx status codes from your origin", "How CloudFront processes HTTP 3xx status codes".
-func (p ttlPolicy) judge(status int, h http.Header, errorMin time.Duration) lifetime {
-	cc := parseCacheControl(h["Cache-Control"])
+func (p ttlPolicy) judge(strict Strict, status int, h http.Header, errorMin time.Duration) lifetime {
+	cc := controlOf(strict, h)
 	explicit, given := cc.freshFor(h)
 	l := lifetime{share: true, revalidates: h.Get("Etag") != "" || h.Get("Last-Modified") != ""}
-	l.neverStale = cc.mustRevalidate || cc.proxyRevalidate || cc.staleIfError == 0
 	age := max(0, parseSeconds(h.Get("Age"), 0))
 	switch status {
 	case 404, 410, 414, 500, 501, 502, 503, 504:
@@ -40,7 +60,7 @@ func (p ttlPolicy) judge(status int, h http.Header, errorMin time.Duration) life
 		}
 		return l
 	case 307, 308:
-		if len(h["Cache-Control"]) == 0 {
+		if len(h["Cache-Control"]) == 0 && !cc.targeted {
 			return l
 		}
 	case 200, 203, 204, 300, 301, 302, 303:
@@ -54,17 +74,31 @@ func (p ttlPolicy) judge(status int, h http.Header, errorMin time.Duration) life
 	case forbidden && p.least > 0:
 		seconds = p.least
 	case forbidden && cc.noCache && !cc.noStore && !cc.private && l.revalidates:
-		return lifetime{store: true, revalidates: true, neverStale: true}
+		return lifetime{store: true, revalidates: true}
 	case forbidden || varyAll(h) && p.least == 0:
-		return lifetime{neverStale: true}
+		return lifetime{}
 	case given:
 		seconds = min(max(explicit, p.least), p.most)
 	}
 	seconds = max(seconds-age, p.least)
 	l.ttl = time.Duration(seconds) * time.Second
 	l.share = seconds > 0
-	l.store = seconds > 0 || l.revalidates
+	l.staleWhile, l.staleError = p.stale(strict, cc)
+	l.store = seconds > 0 || l.revalidates || l.staleWhile > 0
 	return l
+}
+
+// stale returns for how long a response may be served after it was fresh, and when its origin fails.
+// CloudFront Developer Guide, "Serve stale (expired) content"; that MaxTTL bounds both is not said there.
+func (p ttlPolicy) stale(strict Strict, cc cacheControl) (while, onError time.Duration) {
+	if !strict.MustRevalidate && (cc.mustRevalidate || cc.proxyRevalidate) {
+		return 0, 0
+	}
+	while = time.Duration(min(max(cc.staleWhile, 0), p.most)) * time.Second
+	if cc.staleIfError < 0 {
+		return while, staleForever
+	}
+	return while, time.Duration(min(cc.staleIfError, p.most)) * time.Second
 }
 
 // capped is what an error's own freshness counts for.
@@ -89,15 +123,48 @@ func varyAll(h http.Header) bool {
 // cacheControl is a response's Cache-Control. Seconds are -1 where the directive is absent, and 0 where its value is no
 // number (RFC 9111, section 4.2.1: such a response is stale).
 type cacheControl struct {
-	maxAge, sMaxAge, staleIfError   int64
+	maxAge, sMaxAge                 int64
+	staleWhile, staleIfError        int64
+	targeted                        bool // Expires does not count
 	noCache, noStore, private       bool
 	mustRevalidate, proxyRevalidate bool
+}
+
+// controlOf returns the directives that count for the edge: those of CDN-Cache-Control (RFC 9213), else of Surrogate-Control
+// (Edge Architecture Specification 1.0), else of Cache-Control.
+func controlOf(strict Strict, h http.Header) cacheControl {
+	if !strict.Targeted {
+		if d, ok := rfc9111.ParseTargeted(h["Cdn-Cache-Control"]); ok {
+			return targetedControl(d)
+		}
+		if d, ok := rfc9111.ParseSurrogateControl(h["Surrogate-Control"], surrogate); ok {
+			return targetedControl(d)
+		}
+	}
+	return parseCacheControl(h["Cache-Control"])
+}
+
+// surrogate is what an origin calls us in Surrogate-Control.
+const surrogate = "glassine"
+
+func targetedControl(d rfc9111.Directives) cacheControl {
+	seconds := func(d rfc9111.Delta) int64 {
+		if !d.Set {
+			return -1
+		}
+		return d.Seconds
+	}
+	return cacheControl{
+		targeted: true, maxAge: seconds(d.MaxAge), sMaxAge: seconds(d.SMaxAge), staleWhile: seconds(d.StaleWhileRevalidate),
+		staleIfError: seconds(d.StaleIfError), noStore: d.NoStore, noCache: d.NoCache || len(d.NoCacheFields) > 0,
+		private: d.Private || len(d.PrivateFields) > 0, mustRevalidate: d.MustRevalidate, proxyRevalidate: d.ProxyRevalidate,
+	}
 }
 
 // parseCacheControl reads Cache-Control lines (RFC 9111, section 5.2). Of a directive that appears twice the first
 // counts. no-cache and private count in their qualified forms too.
 func parseCacheControl(lines []string) cacheControl {
-	cc := cacheControl{maxAge: -1, sMaxAge: -1, staleIfError: -1}
+	cc := cacheControl{maxAge: -1, sMaxAge: -1, staleIfError: -1, staleWhile: -1}
 	for _, line := range lines {
 		for line != "" {
 			var name, value string
@@ -107,6 +174,8 @@ func parseCacheControl(lines []string) cacheControl {
 				setSeconds(&cc.maxAge, value)
 			case "s-maxage":
 				setSeconds(&cc.sMaxAge, value)
+			case "stale-while-revalidate":
+				setSeconds(&cc.staleWhile, value)
 			case "stale-if-error":
 				setSeconds(&cc.staleIfError, value)
 			case "no-cache":
@@ -180,7 +249,7 @@ func (cc cacheControl) freshFor(h http.Header) (seconds int64, given bool) {
 		return cc.sMaxAge, true
 	case cc.maxAge >= 0:
 		return cc.maxAge, true
-	case len(h["Expires"]) == 0:
+	case cc.targeted || len(h["Expires"]) == 0:
 		return 0, false
 	}
 	expires, err := http.ParseTime(h["Expires"][0])

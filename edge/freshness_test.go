@@ -69,7 +69,7 @@ func TestHowLongAResponseIsKept(t *testing.T) {
 		{"403", usual, 403, fields(), 0, false, true},
 		{"403 with s-maxage", usual, 403, fields("Cache-Control", "s-maxage=60"), time.Minute, true, true},
 	} {
-		got := test.policy.judge(test.status, test.header, 10*time.Second)
+		got := test.policy.judge(Strict{}, test.status, test.header, 10*time.Second)
 		if got.ttl != test.ttl || got.store != test.store || got.share != test.share {
 			t.Errorf("%s: ttl %v, store %v, share %v; want %v, %v, %v", test.name, got.ttl, got.store, got.share, test.ttl, test.store, test.share)
 		}
@@ -82,7 +82,7 @@ func FuzzCacheControl(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		cc := parseCacheControl([]string{line})
-		for _, n := range []int64{cc.maxAge, cc.sMaxAge, cc.staleIfError} {
+		for _, n := range []int64{cc.maxAge, cc.sMaxAge, cc.staleIfError, cc.staleWhile} {
 			if n < -1 || n > 1<<31 {
 				t.Errorf("%q: %d seconds", line, n)
 			}

@@ -224,7 +224,7 @@ func (e *Edge) UpdateFunction(ctx context.Context, c iam.Caller, name, ifMatch s
 // compile is InvalidArgument.
 func (e *Edge) PublishFunction(ctx context.Context, c iam.Caller, name, ifMatch string) (Function, error) {
 	return e.changeFunction(ctx, c, "PublishFunction", name, ifMatch, StageLive, func(r *functionRecord) error {
-		compiled, err := script.New(script.Config{Runtime: r.Development.Runtime, Code: r.Development.Code})
+		compiled, err := script.New(script.Config{Runtime: r.Development.Runtime, Code: r.Development.Code, Budget: publishBudget})
 		if err != nil {
 			if bad, ok := errors.AsType[*script.Error](err); ok {
 				return invalid("%s", bad.Error())

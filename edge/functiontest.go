@@ -60,8 +60,12 @@ func (e *Edge) TestFunction(ctx context.Context, c iam.Caller, name, ifMatch, st
 	return f, t, err
 }
 
-// testBudget is the longest that a test may take.
-const testBudget = 100 * time.Millisecond
+// testBudget is the longest that a test may take, publishBudget what the code outside of handler may when it is published: a
+// machine that is busy must not refuse what it would run.
+const (
+	testBudget    = 100 * time.Millisecond
+	publishBudget = time.Second
+)
 
 // The event and the output of a CloudFront function in JSON. CloudFront Developer Guide, "CloudFront Functions event
 // structure".

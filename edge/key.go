@@ -52,7 +52,9 @@ func newKeyPolicy(c CachePolicyConfig) keyPolicy {
 		gzip: c.AcceptEncodingGzip, brotli: c.AcceptEncodingBrotli,
 	}
 	for _, name := range c.Headers.Names {
-		name = http.CanonicalHeaderKey(name)
+		if name = http.CanonicalHeaderKey(name); name == semanticsField {
+			continue
+		}
 		p.headers = append(p.headers, name)
 		p.forwardHost = p.forwardHost || name == "Host"
 		p.plainEncoding = p.plainEncoding || name == "Accept-Encoding"

@@ -33,7 +33,7 @@ func (e *Edge) Answer(r *http1.Request) bool {
 // answer sends the stored response; false when there is more to it than sending. Whatever a behavior comes to do to hits is
 // either refused here or done by appendHead; TestLoopAnswersAsServeHTTP has a row for each.
 func (x *exchange) answer() bool {
-	if p, insecure := x.admit(); p != nil || insecure || !x.behavior.cached(x.method) || x.behavior.response != nil || x.edge.cfg.CacheStatus {
+	if p, insecure := x.admit(); p != nil || insecure || !x.behavior.cached(x.method) || x.behavior.response != nil || x.behavior.triggers.atViewer() || x.edge.cfg.CacheStatus {
 		return false
 	}
 	e := x.edge.cache.Lookup(x.cacheKey())

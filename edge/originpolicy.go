@@ -57,6 +57,8 @@ func (c OriginRequestPolicyConfig) check() error {
 		switch made := strings.HasPrefix(lower, "cloudfront-"); {
 		case !validToken(name):
 			return invalid("%q is no header name.", name)
+		case unmade[lower]:
+			return notImplemented("The header %s", name)
 		case made && !derivable(name):
 			return invalid("%s is no header that CloudFront adds.", name)
 		case !made && c.Headers.Behavior == "allViewerAndWhitelistCloudFront":
@@ -164,6 +166,7 @@ func (f *forwarding) apply(x *exchange, q *originRequest) {
 		case name == "Host":
 			q.host = x.host
 		case name == "X-Forwarded-For": // the edge appends to it and sends it anyway
+		case x.edge.derives(name): // only where the cache policy lists it, and then it is there
 		default:
 			if values := x.header.Values(name); len(values) > 0 {
 				q.header[name] = slices.Clone(values)
@@ -182,13 +185,23 @@ func (f *forwarding) applyAll(x *exchange, q *originRequest) {
 	}
 	for name, values := range x.headerMap() {
 		switch lower := strings.ToLower(name); {
-		case f.except[name], unforwarded[name], name == "Cookie":
+		case f.except[name], unforwarded[name], name == "Cookie", x.edge.derives(name):
 		case strings.HasPrefix(lower, "x-edge-"), strings.HasPrefix(lower, "x-amz-cf-"), strings.HasPrefix(lower, "cloudfront-"):
 			// The CloudFront- headers are ours: what a viewer says under such a name is not passed on.
 		default:
 			q.header[name] = slices.Clone(values)
 		}
 	}
+}
+
+// derives reports whether the edge makes the header itself, so that what a viewer says under the name does not count.
+func (e *Edge) derives(name string) bool {
+	for derived := range e.cfg.Derived {
+		if strings.EqualFold(derived, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // or returns a chooser that has what either has.

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"glassine/edge/cache"
+	"glassine/edge/compress"
 )
 
 // originRequest is one request to an origin, before and after the origin-request function changed it. It holds nothing
 // of the viewer's request that lives no longer than that does, except Body.
 type originRequest struct {
-	site     *site
-	function string // version ARN, or ""
+	site                  *site
+	onRequest, onResponse *trigger // functions of the origin events; nil: none
 
 	id       string // X-Amz-Cf-Id, config.requestId of the event
 	clientIP string
@@ -33,6 +34,7 @@ type originRequest struct {
 	fallback *fallback     // nil: there is no other origin
 	upstream *upstream     // nil: nobody wants the times
 
+	accepted     compress.Accepted
 	viewerScheme string
 }
 
@@ -73,12 +75,15 @@ func newTarget(o *Origin, viewerScheme string) target {
 func (x *exchange) newOriginRequest() *originRequest {
 	b := x.behavior
 	q := &originRequest{
-		site: x.site, function: b.function, id: x.id, clientIP: x.clientIP(),
+		site: x.site, onRequest: b.triggers.originRequest, onResponse: b.triggers.originResponse, id: x.id, clientIP: x.clientIP(),
 		method: x.method, uri: strings.Clone(x.path), query: string(b.policy.appendQuery(nil, x.query)),
 		host: b.origin.DomainName, header: http.Header{},
 		target: newTarget(b.origin, x.scheme()), attempts: b.origin.ConnectionAttempts, signer: b.signer,
 	}
 	q.fallback, q.viewerScheme = b.fallback, x.scheme()
+	if b.compress {
+		q.accepted = x.accepted()
+	}
 	if b.response != nil && b.response.timing >= 0 {
 		x.upstream = newUpstream()
 		q.upstream = x.upstream

@@ -316,3 +316,29 @@ func TestCacheStatus(t *testing.T) {
 	at(t, fmt.Sprint(rg.get("/a").header["Cache-Status"]), "[inner; hit CloudFront; hit]", "Cache-Status of a hit")
 	at(t, fmt.Sprint(rg.send(rg.request("DELETE", "/a")).header["Cache-Status"]), "[]", "Cache-Status of a refusal")
 }
+
+// What the edge derives cannot be said by a viewer, whatever a policy forwards.
+func TestOriginRequestPolicyForwardsNoForgedDerivedHeader(t *testing.T) {
+	for _, listed := range []bool{false, true} {
+		for _, headers := range []Selection{{Behavior: "allViewer"}, {"whitelist", []string{"X-Made"}}} {
+			rg := with(t, setup{
+				origin: always(200, "ok"), config: func(c *Config) { c.Derived = map[string]Derive{"X-Made": lower} },
+				policy: func(p *CachePolicyConfig) {
+					if listed {
+						p.Headers = Selection{"whitelist", []string{"x-made"}}
+					}
+				},
+			}, func(rg *rig, b *CacheBehavior) {
+				p, err := rg.OriginRequestPolicies.Create(t.Context(), rg.root, OriginRequestPolicyConfig{Name: "p", Headers: headers, Cookies: Selection{Behavior: "none"}, QueryStrings: Selection{Behavior: "none"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.OriginRequestPolicyID = p.ID
+			})
+			rg.get("/a", "X-Made", "forged", "Accept", "image/webp")
+			want := map[bool]string{false: "", true: "webp"}[listed]
+			at(t, rg.requests[0].Header.Get("X-Made"), want, fmt.Sprintf("X-Made at the origin, %s, listed %v", headers.Behavior, listed))
+			rg.Close()
+		}
+	}
+}

@@ -20,29 +20,33 @@ type generated struct {
 	body   []byte
 }
 
-// Limits on what an origin-request function returns, in bytes. CloudFront Developer Guide, "Quotas on Lambda@Edge",
-// "Restrictions on Lambda@Edge".
-const (
-	generatedLimit = 1 << 20
-	urlLimit       = 8192
-)
+// urlLimit is the length in bytes that URI and query string of a function's request stay under.
+// CloudFront Developer Guide, "Restrictions on edge functions".
+const urlLimit = 8192
 
-// apply makes q what the function's answer says, or returns the response that the function made. An error says in a
+// apply makes q what the answer of t's function says, or returns the response that the function made. An error says in a
 // sentence for the viewer what is wrong with the answer; q is then unchanged.
 // CloudFront Developer Guide, "Work with requests and responses in Lambda@Edge".
-func (q *originRequest) apply(answer []byte) (*generated, error) {
-	var fields map[string]json.RawMessage
+func (q *originRequest) apply(answer []byte, t *trigger) (*generated, error) {
+	fields, err := parseAnswer(answer)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := fields["status"]; ok {
+		return parseGenerated(fields, t.at)
+	}
+	return nil, q.change(fields, t)
+}
+
+func parseAnswer(answer []byte) (fields map[string]json.RawMessage, err error) {
 	if err := json.Unmarshal(answer, &fields); err != nil || fields == nil {
 		return nil, fmt.Errorf("The Lambda function returned invalid JSON, or something that is not an object.")
 	}
-	if _, ok := fields["status"]; ok {
-		return parseGenerated(fields)
-	}
-	return nil, q.change(fields)
+	return fields, nil
 }
 
 // change replaces what a request in the answer replaces.
-func (q *originRequest) change(fields map[string]json.RawMessage) error {
+func (q *originRequest) change(fields map[string]json.RawMessage, t *trigger) error {
 	var uri, query *string
 	if err := parseField(fields, "uri", &uri); err != nil || uri == nil {
 		return invalidResult("uri is missing or not a string")
@@ -73,13 +77,19 @@ func (q *originRequest) change(fields map[string]json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if err := next.setHeaders(q, headers); err != nil {
+	if err := next.setHeaders(q, headers, t.at); err != nil {
 		return err
 	}
-	if raw, ok := fields["origin"]; ok {
+	if raw, ok := fields["origin"]; ok && t.at.origin {
 		if err := next.setOrigin(raw); err != nil {
 			return err
 		}
+	}
+	if headerSize(next.header)+len(next.method)+len(next.uri)+len(next.query) > requestLimit {
+		return invalidResult("the request has more than %d bytes", requestLimit)
+	}
+	if err := next.setBody(fields["body"], t); err != nil {
+		return err
 	}
 	*q = next
 	return nil
@@ -106,45 +116,109 @@ func unlessEchoed(got, was string) string {
 }
 
 // setHeaders makes headers what q sends, if they keep the read-only ones of what q was made from.
-func (q *originRequest) setHeaders(was *originRequest, headers lambdaHeaders) error {
-	before := lambdaHeaders{}
-	for name, values := range was.header {
-		before.add(name, values...)
+func (q *originRequest) setHeaders(was *originRequest, headers lambdaHeaders, at *eventType) error {
+	before := was.shown()
+	if err := checkHeaders(before, headers, at); err != nil {
+		return err
 	}
-	if was.body != nil && was.length >= 0 {
-		before.add("content-length", itoa(int(was.length)))
+	if at == viewerRequest && len(before["cloudfront-viewer-country"]) == 0 && len(headers["cloudfront-viewer-country"]) > 0 {
+		// CloudFront Developer Guide, "Restrictions on edge functions": it cannot be added in viewer-request events.
+		return invalidResult("The function tried to add the header CloudFront-Viewer-Country")
 	}
-	for name := range headers {
+	switch hosts := headers["host"]; {
+	case !at.origin: // read-only
+	case len(hosts) == 0:
+		q.host = "" // the target's name
+	case len(hosts) > 1:
+		return invalidResult("there are several Host headers")
+	default:
+		if q.host = hosts[0].Value; q.host == "" || strings.ContainsAny(q.host, " /\\@,") {
+			return invalidResult("the Host header is not valid")
+		}
+	}
+	q.header = headers.fields()
+	for _, name := range []string{"Host", "Content-Length", "Transfer-Encoding"} {
+		q.header.Del(name)
+	}
+	keep(q.header, was.header)
+	return nil
+}
+
+// checkHeaders tells whether a function that saw the headers before may return those in after.
+func checkHeaders(before, after lambdaHeaders, at *eventType) error {
+	for name := range after {
 		if disallowed(name) {
 			return invalidResult("The function tried to add, delete, or change a disallowed header")
 		}
 	}
-	for _, name := range readOnly {
-		if !slices.EqualFunc(before[name], headers[name], func(a, b lambdaHeader) bool { return string([]rune(a.Value)) == b.Value }) {
+	for _, name := range at.readOnly {
+		if !slices.EqualFunc(before[name], after[name], func(a, b lambdaHeader) bool { return string([]rune(a.Value)) == b.Value }) {
 			return invalidResult("The function tried to add, delete, or change a read-only header")
 		}
 	}
-	switch hosts := headers["host"]; len(hosts) {
-	case 0:
-		q.host = "" // the target's name
-	case 1:
-		if q.host = hosts[0].Value; q.host == "" || strings.ContainsAny(q.host, " /\\@,") {
-			return invalidResult("the Host header is not valid")
+	return nil
+}
+
+// keep puts into after the headers that a function did not see, and those that it echoed with the bytes that they had, which
+// JSON may not carry.
+func keep(after, before http.Header) {
+	for name, values := range before {
+		if disallowed(strings.ToLower(name)) || slices.EqualFunc(values, after[name], func(a, b string) bool { return string([]rune(a)) == b }) {
+			after[name] = values
 		}
+	}
+}
+
+// setBody replaces the body, if the function says so. Ibid., "Access the request body by choosing the include body option".
+func (q *originRequest) setBody(raw json.RawMessage, t *trigger) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	var b struct{ Action, Encoding, Data string }
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return invalidResult("body is not an object of strings")
+	}
+	switch b.Action {
+	case "", "read-only":
+		return nil
+	case "replace":
 	default:
-		return invalidResult("there are several Host headers")
+		return invalidResult("body.action is neither read-only nor replace")
 	}
-	q.header = headers.fields()
-	for _, name := range []string{"Host", "Content-Length"} {
-		q.header.Del(name)
+	if !t.body {
+		return invalidResult("the body is replaced by a function that does not include it")
 	}
-	for _, name := range readOnly {
-		// The viewer's own bytes, where JSON could not carry them.
-		if name := http.CanonicalHeaderKey(name); len(was.header[name]) > 0 {
-			q.header[name] = was.header[name]
-		}
+	body, err := decodeBody(b.Data, or(b.Encoding, "text"), t.at.limit)
+	if err != nil {
+		return err
+	}
+	if len(body) > 0 && (q.method == http.MethodGet || q.method == http.MethodHead) {
+		return invalidResult("a %s request has a body", q.method)
+	}
+	q.body, q.length = bytes.NewReader(body), int64(len(body))
+	if len(body) == 0 {
+		q.body, q.length = nil, 0
 	}
 	return nil
+}
+
+// decodeBody returns a body of at most limit bytes.
+func decodeBody(data, encoding string, limit int) ([]byte, error) {
+	body := []byte(data)
+	switch encoding {
+	case "text":
+	case "base64":
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(data); err != nil {
+			return nil, invalidResult("the body is not base64")
+		}
+	default:
+		return nil, invalidResult("the encoding of the body is neither text nor base64")
+	}
+	if len(body) > limit {
+		return nil, invalidResult("the body has more than %d bytes", limit)
+	}
+	return body, nil
 }
 
 // setOrigin makes the origin of the answer q's.
@@ -266,52 +340,59 @@ func parseHeaders(raw json.RawMessage) (lambdaHeaders, error) {
 
 // parseGenerated reads a response in the answer. CloudFront Developer Guide, "Generate HTTP responses in request
 // triggers".
-func parseGenerated(fields map[string]json.RawMessage) (*generated, error) {
-	g := &generated{}
-	// A string in events; functions return numbers too.
-	status, err := strconv.Atoi(strings.Trim(string(fields["status"]), `"`))
-	if err != nil || status < 200 || status > 599 {
-		return nil, invalidResult("status is not 200 to 599")
+func parseGenerated(fields map[string]json.RawMessage, at *eventType) (*generated, error) {
+	status, err := parseStatus(fields)
+	if err != nil {
+		return nil, err
 	}
-	g.status = status
 	headers, err := parseHeaders(fields["headers"])
 	if err != nil {
 		return nil, err
 	}
-	size := 0
-	for name, lines := range headers {
+	for name := range headers {
 		if disallowed(name) || name == "transfer-encoding" || name == "via" {
 			return nil, invalidResult("The function tried to add, delete, or change a read-only or disallowed header")
 		}
-		for _, line := range lines {
-			size += len(name) + len(line.Value)
-		}
 	}
-	var body, encoding *string
-	if parseField(fields, "body", &body) != nil || parseField(fields, "bodyEncoding", &encoding) != nil {
-		return nil, invalidResult("body or bodyEncoding is not a string")
+	g := &generated{status: status, header: headers.fields()}
+	if g.body, _, err = parseBody(fields, at.limit); err != nil {
+		return nil, err
 	}
-	if body != nil {
-		g.body = []byte(*body)
-	}
-	switch {
-	case encoding == nil || *encoding == "text":
-	case *encoding != "base64":
-		return nil, invalidResult("bodyEncoding is neither text nor base64")
-	case body != nil:
-		if g.body, err = base64.StdEncoding.DecodeString(*body); err != nil {
-			return nil, invalidResult("the body is not base64")
-		}
-	}
-	if size+len(g.body) > generatedLimit {
-		return nil, invalidResult("the response has more than 1 MB")
+	if headerSize(g.header)+len(g.body) > at.limit {
+		return nil, invalidResult("the response has more than %d bytes", at.limit)
 	}
 	if (status == http.StatusNoContent || status == http.StatusNotModified) && len(g.body) > 0 {
 		return nil, invalidResult("a %d response has a body", status)
 	}
-	g.header = headers.fields()
 	g.header.Del("Content-Length") // the body's own is sent
 	return g, nil
+}
+
+// parseStatus reads a status: a string in events, and functions return numbers too.
+func parseStatus(fields map[string]json.RawMessage) (int, error) {
+	status, err := strconv.Atoi(strings.Trim(string(fields["status"]), `"`))
+	if err != nil || status < 200 || status > 599 {
+		return 0, invalidResult("status is not 200 to 599")
+	}
+	return status, nil
+}
+
+// parseBody reads body and bodyEncoding of a response; without a body it has not said anything about it.
+func parseBody(fields map[string]json.RawMessage, limit int) (b []byte, said bool, err error) {
+	var body, encoding *string
+	if parseField(fields, "body", &body) != nil || parseField(fields, "bodyEncoding", &encoding) != nil {
+		return nil, false, invalidResult("body or bodyEncoding is not a string")
+	}
+	as := "text"
+	if encoding != nil {
+		as = *encoding
+	}
+	if body == nil {
+		_, err = decodeBody("", as, limit)
+		return nil, false, err
+	}
+	b, err = decodeBody(*body, as, limit)
+	return b, true, err
 }
 
 // response makes an HTTP response of g.

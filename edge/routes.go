@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"glassine/edge/rfc9111"
 	"glassine/edge/signedurl"
 )
 
@@ -37,21 +38,24 @@ type behavior struct {
 	options  bool // OPTIONS is cached
 	policy   keyPolicy
 	derived  []derivedHeader
-	made     []string                 // CloudFront- headers in policy, canonical
+	made     []string // CloudFront- headers in policy, canonical
+	compress bool
 	forward  *forwarding              // nil: no origin request policy
 	response *responseHeaders         // nil: no response headers policy
 	keys     map[string]signedurl.Key // nil: no signature is needed
 	fallback *fallback                // nil: origin is not of a group
 	ttl      ttlPolicy
-	caching  bool // false: every request goes to the origin, nobody waits for another
+	caching  bool            // false: every request goes to the origin, nobody waits for another
+	rfc      *rfc9111.Policy // nil: what is cached, and for how long, is as CloudFront has it
 	origin   *Origin
 	signer   *originSigner // of origin, or nil
-	function string        // version ARN of the origin-request function, or ""
+	triggers triggers
 }
 
 // publish compiles the records and lets requests see them. e.control is held, or nobody else has e yet.
 func (e *Edge) publish() error {
 	r := &routes{exact: map[string]*site{}, wild: map[string]*site{}}
+	e.scripts.begin()
 	for _, d := range e.distributions {
 		s, err := e.compile(d)
 		if err != nil {
@@ -68,6 +72,7 @@ func (e *Edge) publish() error {
 		}
 	}
 	e.routes.Store(r)
+	e.scripts.end()
 	return nil
 }
 
@@ -104,7 +109,8 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 			policy:  newKeyPolicy(p), origin: &cfg.Origins[i], signer: signers[i],
 			derived: e.derivedBy(p),
 			ttl:     ttlPolicy{least: p.MinTTL, normal: *p.DefaultTTL, most: *p.MaxTTL},
-			made:    madeBy(p), forward: forward, keys: e.trustedKeys(c.TrustedKeyGroups),
+			rfc:     newSemantics(p.Headers.Names),
+			made:    madeBy(p), compress: c.Compress, forward: forward, keys: e.trustedKeys(c.TrustedKeyGroups),
 		}
 		if second != nil {
 			b.fallback = &fallback{&cfg.Origins[second.index], signers[second.index], second.codes}
@@ -121,9 +127,7 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 		if c.PathPattern == "" {
 			b.pattern, b.name = "*", "*"
 		}
-		for _, f := range c.LambdaFunctions {
-			b.function = f.FunctionARN
-		}
+		b.triggers = e.triggersOf(&c)
 		s.behaviors = append(s.behaviors, b)
 	}
 	return s, nil

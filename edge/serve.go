@@ -39,6 +39,9 @@ type exchange struct {
 	broken    bool      // the body of an error page broke off
 	upstream  *upstream // nil unless Server-Timing may be sent
 
+	forwards   http.Header // forwarded's, once it was asked for
+	sentHeader lines       // the viewer's own, where a function changed it; else nil
+
 	room
 }
 
@@ -62,6 +65,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.began = e.cfg.Now()
 	whole := x.serve() && !x.broken
 	if e.access != nil {
+		if x.sentHeader != nil {
+			x.header = x.sentHeader
+		}
 		e.access.line(x)
 	}
 	x.free()
@@ -87,19 +93,20 @@ func (x *exchange) serve() bool {
 		x.redirect()
 		return true
 	}
+	if answered, whole := x.onViewerRequest(); answered {
+		return whole
+	}
 	if !x.behavior.cached(x.method) {
 		return x.pass()
 	}
+	if x.behavior.rfc != nil {
+		return x.byRFC9111()
+	}
 	k := x.cacheKey()
-	if entry := e.cache.Lookup(k); entry != nil {
+	if entry := e.cache.Lookup(k); entry != nil && x.matches(entry) {
 		return x.hit(entry)
 	}
-	view, err := e.cache.Fetch(x.r.Context(), k, x.fill())
-	if err != nil {
-		return x.unfetched(err)
-	}
-	defer view.Close()
-	return x.view(view)
+	return x.fetch(k)
 }
 
 // admit takes the request through the steps before the cache: it finds distribution and behavior, and makes what the
@@ -120,7 +127,7 @@ func (x *exchange) admit() (refused *page, insecure bool) {
 		}
 		return nil, true
 	}
-	if !b.allowed[x.method] {
+	if !b.allows(x.method) {
 		return pageMethod, false
 	}
 	if x.method == http.MethodGet && x.body {
@@ -136,7 +143,9 @@ func (x *exchange) admit() (refused *page, insecure bool) {
 	if p := x.signature(); p != nil {
 		return p, false
 	}
-	x.derive()
+	if !b.triggers.atViewerRequest() {
+		x.derive() // else that is for after the function
+	}
 	return nil, false
 }
 
@@ -149,7 +158,7 @@ func (x *exchange) cacheKey() cache.Key {
 
 // cached reports whether requests with the method are answered from the cache.
 func (b *behavior) cached(method string) bool {
-	return b.caching && (method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions && b.options)
+	return b.caching && (method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions && b.options && b.rfc == nil)
 }
 
 // target takes path and query from the request line as they are, be it in origin or absolute form (RFC 9112, section
@@ -228,6 +237,12 @@ func (x *exchange) pass() bool {
 		return true
 	}
 	defer o.resp.Body.Close()
+	if x.behavior.rfc != nil {
+		x.outdated(o)
+		if answered, whole := x.storePost(o); answered {
+			return whole
+		}
+	}
 	r := e.response(x.behavior, x.site, o)
 	x.result, x.handled = r.Meta.(*stored).result, handledBypass
 	if r.Status >= 400 && x.customError(r.Status) {
@@ -242,7 +257,11 @@ func (x *exchange) pass() bool {
 	}
 	x.identify(h)
 	unsniffed(h)
-	x.start(r.Status)
+	status, answered := x.onViewerResponse(r.Status)
+	if answered {
+		return true
+	}
+	x.start(status)
 	if x.method == http.MethodHead {
 		return true
 	}

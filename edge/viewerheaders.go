@@ -41,8 +41,11 @@ var geoHeaders = map[string]func(*Place) string{
 	"Cloudfront-Viewer-Asn":                 func(p *Place) string { return p.AutonomousSystem },
 }
 
-// otherHeaders are those made of the request. The viewer's TLS fingerprints and the order of its headers are not offered:
-// what parses requests does not keep them.
+// unmade are the headers that CloudFront makes and this edge does not, in lower case: what parses requests keeps neither the
+// viewer's TLS hello nor the order of its headers.
+var unmade = set("cloudfront-viewer-ja3-fingerprint cloudfront-viewer-ja4-fingerprint cloudfront-viewer-header-order cloudfront-viewer-header-count")
+
+// otherHeaders are those made of the request.
 var otherHeaders = map[string]func(*viewer) string{
 	"Cloudfront-Forwarded-Proto":     func(v *viewer) string { return v.scheme() },
 	"Cloudfront-Viewer-Http-Version": func(v *viewer) string { return v.version() },
