@@ -476,7 +476,7 @@ func (s *System) Close() error {
 		for _, srv := range s.servers {
 			wait.Go(func() {
 				if srv.http.Shutdown(ctx) != nil {
-					srv.http.Close()
+					_ = srv.http.Close() // Shutdown has failed already
 				}
 			})
 		}

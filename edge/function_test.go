@@ -86,8 +86,10 @@ func TestFunctionIsTestedOnAnEvent(t *testing.T) {
 	}{
 		{"a changed request", plainFunction, `{"version":"1.0","viewer":{"ip":"1.2.3.4"},"request":{"method":"GET","uri":"/a","querystring":{"x":{"value":"1"}},"headers":{"host":{"value":"h"}},"cookies":{"c":{"value":"d"}}}}`, `"uri":"/made/a"`, ""},
 		{"its cookies are seen", `function handler(e) { return {statusCode: 200, headers: {x: {value: e.request.cookies.c.value}}}; }`, `{"request":{"method":"GET","uri":"/","cookies":{"c":{"value":"d"}}}}`, `"x":{"value":"d"}`, ""},
-		{"several values of a parameter", `function handler(e) { return {statusCode: 200, headers: {x: {value: '' + e.request.querystring.a.multiValue.length}}}; }`,
-			`{"request":{"method":"GET","uri":"/","querystring":{"a":{"value":"1","multiValue":[{"value":"1"},{"value":"2"}]}}}}`, `"x":{"value":"2"}`, ""},
+		{
+			"several values of a parameter", `function handler(e) { return {statusCode: 200, headers: {x: {value: '' + e.request.querystring.a.multiValue.length}}}; }`,
+			`{"request":{"method":"GET","uri":"/","querystring":{"a":{"value":"1","multiValue":[{"value":"1"},{"value":"2"}]}}}}`, `"x":{"value":"2"}`, "",
+		},
 		{"a response", `function handler(e) { e.response.headers['x-a'] = {value: 'b'}; return e.response; }`, `{"request":{"method":"GET","uri":"/"},"response":{"statusCode":200,"headers":{"server":{"value":"s"}}}}`, `"x-a":{"value":"b"}`, ""},
 		{"a function that throws", `function handler(e) { throw new Error('no'); }`, `{"request":{"method":"GET","uri":"/"}}`, `!no`, ""},
 		{"a function that does not compile", `function handler(`, `{"request":{"method":"GET","uri":"/"}}`, `!not valid`, ""},

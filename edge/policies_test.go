@@ -44,22 +44,38 @@ func TestOriginRequestPolicyAddsToTheOriginRequestAndNotToTheKey(t *testing.T) {
 		{"some of each", OriginRequestPolicyConfig{Headers: some("referer", "x-a", "User-Agent"), Cookies: some("b"), QueryStrings: some("y")}, "showExif=1&y=3", "", map[string]string{
 			"Referer": "https://r", "User-Agent": "Browser", "Cookie": "b=2", "X-A": "1|2", "Authorization": "",
 		}},
-		{"all but some", OriginRequestPolicyConfig{Headers: Selection{"allExcept", []string{"Host", "Authorization"}}, Cookies: Selection{"allExcept", []string{"a"}}, QueryStrings: Selection{"allExcept", []string{"showExif", "x"}}},
-			"showExif=1&y=3", "", map[string]string{"Referer": "https://r", "Authorization": "", "Cookie": "b=2", "X-A": "1|2"}},
-		{"all of the viewer's", OriginRequestPolicyConfig{Headers: Selection{Behavior: "allViewer"}, Cookies: Selection{Behavior: "all"}, QueryStrings: Selection{Behavior: "all"}},
-			"showExif=1&x=2&y=3", "HOST", map[string]string{
+		{
+			"all but some",
+			OriginRequestPolicyConfig{Headers: Selection{"allExcept", []string{"Host", "Authorization"}}, Cookies: Selection{"allExcept", []string{"a"}}, QueryStrings: Selection{"allExcept", []string{"showExif", "x"}}},
+			"showExif=1&y=3", "",
+			map[string]string{"Referer": "https://r", "Authorization": "", "Cookie": "b=2", "X-A": "1|2"},
+		},
+		{
+			"all of the viewer's",
+			OriginRequestPolicyConfig{Headers: Selection{Behavior: "allViewer"}, Cookies: Selection{Behavior: "all"}, QueryStrings: Selection{Behavior: "all"}},
+			"showExif=1&x=2&y=3", "HOST",
+			map[string]string{
 				"Referer": "https://r", "User-Agent": "Browser", "Authorization": "Bearer t", "Cookie": "a=1; b=2", "X-A": "1|2",
 				"X-Edge-A": "", "Cloudfront-Viewer-Country": "", "Range": "", "If-None-Match": "", "Te": "", "Accept-Encoding": "gzip",
 				"X-Forwarded-For": "10.0.0.1, 203.0.113.178",
-			}},
+			},
+		},
 		{"the viewer's host", OriginRequestPolicyConfig{Headers: some("Host"), Cookies: none, QueryStrings: none}, "showExif=1", "HOST", nil},
-		{"headers that CloudFront makes", OriginRequestPolicyConfig{Headers: some("CloudFront-Viewer-Country", "CloudFront-Viewer-Address", "CloudFront-Forwarded-Proto", "CloudFront-Viewer-ASN", "CloudFront-Is-Mobile-Viewer"), Cookies: none, QueryStrings: none},
-			"showExif=1", "", map[string]string{
+		{
+			"headers that CloudFront makes",
+			OriginRequestPolicyConfig{Headers: some("CloudFront-Viewer-Country", "CloudFront-Viewer-Address", "CloudFront-Forwarded-Proto", "CloudFront-Viewer-ASN", "CloudFront-Is-Mobile-Viewer"), Cookies: none, QueryStrings: none},
+			"showExif=1", "",
+			map[string]string{
 				"Cloudfront-Viewer-Country": "DE", "Cloudfront-Viewer-Address": "203.0.113.178:4711", "Cloudfront-Forwarded-Proto": "https",
 				"Cloudfront-Viewer-Asn": "64496", "Cloudfront-Is-Mobile-Viewer": "false",
-			}},
-		{"all of the viewer's and the country", OriginRequestPolicyConfig{Headers: Selection{"allViewerAndWhitelistCloudFront", []string{"CloudFront-Viewer-Country"}}, Cookies: none, QueryStrings: none},
-			"showExif=1", "HOST", map[string]string{"Cloudfront-Viewer-Country": "DE", "Referer": "https://r", "Cookie": ""}},
+			},
+		},
+		{
+			"all of the viewer's and the country",
+			OriginRequestPolicyConfig{Headers: Selection{"allViewerAndWhitelistCloudFront", []string{"CloudFront-Viewer-Country"}}, Cookies: none, QueryStrings: none},
+			"showExif=1", "HOST",
+			map[string]string{"Cloudfront-Viewer-Country": "DE", "Referer": "https://r", "Cookie": ""},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rg := with(t, setup{origin: always(200, "0123"), config: func(c *Config) { c.Geo = germany{} }}, func(rg *rig, b *CacheBehavior) {
@@ -97,8 +113,12 @@ func (germany) Place(a netip.Addr) Place {
 
 func TestChoosersTogetherChooseWhatEitherChooses(t *testing.T) {
 	choices := []Selection{
-		{Behavior: "none"}, {Behavior: "all"}, {"whitelist", []string{"a", "b"}}, {"whitelist", []string{"b", "c"}},
-		{"allExcept", []string{"a", "b"}}, {"allExcept", []string{"b", "c"}},
+		{Behavior: "none"},
+		{Behavior: "all"},
+		{"whitelist", []string{"a", "b"}},
+		{"whitelist", []string{"b", "c"}},
+		{"allExcept", []string{"a", "b"}},
+		{"allExcept", []string{"b", "c"}},
 	}
 	for _, one := range choices {
 		for _, other := range choices {
@@ -158,10 +178,18 @@ func TestResponseHeadersPolicyOnAnswers(t *testing.T) {
 		method string            // "" is GET
 		want   map[string]string // of the answer, joined by a bar; "" is absent
 	}{
-		{"custom headers, of which one replaces the origin's", ResponseHeadersPolicyConfig{Custom: []CustomHeader{{"x-new", "n", false}, {"X-Own", "replaced", true}, {"X-Kept", "not", false}}}, nil, "",
-			map[string]string{"X-New": "n", "X-Own": "replaced", "X-Kept": "kept"}},
-		{"removal comes first", ResponseHeadersPolicyConfig{Remove: []string{"x-own", "X-Kept"}, Custom: []CustomHeader{{"X-Own", "again", false}}}, nil, "",
-			map[string]string{"X-Own": "again", "X-Kept": ""}},
+		{
+			"custom headers, of which one replaces the origin's",
+			ResponseHeadersPolicyConfig{Custom: []CustomHeader{{"x-new", "n", false}, {"X-Own", "replaced", true}, {"X-Kept", "not", false}}},
+			nil, "",
+			map[string]string{"X-New": "n", "X-Own": "replaced", "X-Kept": "kept"},
+		},
+		{
+			"removal comes first",
+			ResponseHeadersPolicyConfig{Remove: []string{"x-own", "X-Kept"}, Custom: []CustomHeader{{"X-Own", "again", false}}},
+			nil, "",
+			map[string]string{"X-Own": "again", "X-Kept": ""},
+		},
 		{"removal of Server leaves ours", ResponseHeadersPolicyConfig{Remove: []string{"Server"}}, nil, "", map[string]string{"Server": "CloudFront"}},
 		{"security headers", ResponseHeadersPolicyConfig{Security: &SecurityHeaders{
 			XSSProtection: &XSSProtection{Protection: true, ModeBlock: true}, FrameOptions: &Overridable{Value: "DENY"}, ReferrerPolicy: &Overridable{Value: "no-referrer"},

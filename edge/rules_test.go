@@ -242,7 +242,8 @@ func TestCachingRules(t *testing.T) {
 		{"Vary on what is forwarded tells variants apart", setup{dist: allViewer}, []ruleStep{
 			{ask: "GET|Foo: 1", status: 200, lines: []string{"Vary: Foo"}, body: "one", want: "200 Miss one", asked: "GET", field: "Vary: Foo"},
 			{ask: "GET|Foo: 2", status: 200, lines: []string{"Vary: Foo"}, body: "two", want: "200 Miss two", asked: "GET"},
-			{ask: "GET|Foo: 1", want: "200 Hit one"}, {ask: "GET|Foo: 2", want: "200 Hit two"},
+			{ask: "GET|Foo: 1", want: "200 Hit one"},
+			{ask: "GET|Foo: 2", want: "200 Hit two"},
 			{ask: "GET", status: 200, lines: []string{"Vary: Foo"}, body: "three", want: "200 Miss three", asked: "GET"},
 		}},
 		{"strict: Vary beyond the key is ignored", setup{dist: allViewer, config: func(c *Config) { c.Strict.Vary = true }}, []ruleStep{
@@ -268,14 +269,16 @@ func TestCachingRules(t *testing.T) {
 		}},
 		{"stale-while-revalidate answers at once and refreshes behind", setup{}, []ruleStep{
 			first(cc("max-age=9, stale-while-revalidate=9")),
-			{wait: 10 * sec, status: 200, body: "two", want: "200 Hit one", asked: "GET", field: "Age: 10"}, {status: 200, body: "three", want: "200 Hit two", soon: true},
+			{wait: 10 * sec, status: 200, body: "two", want: "200 Hit one", asked: "GET", field: "Age: 10"},
+			{status: 200, body: "three", want: "200 Hit two", soon: true},
 		}},
 		{"after its window stale-while-revalidate waits", setup{}, []ruleStep{first(cc("max-age=9, stale-while-revalidate=9")), miss(19*sec, "two")}},
 		{"MaxTTL bounds stale-while-revalidate", setup{policy: ttls(0, 5, 5)}, []ruleStep{first(cc("max-age=5, stale-while-revalidate=999")), miss(11*sec, "two")}},
 		{"stale is served when the origin answers 5xx", setup{}, []ruleStep{first(cc("max-age=9")), fails(9*sec, "200 Hit one")}},
 		{"stale is served when the origin hangs up", setup{}, []ruleStep{first(cc("max-age=9")), {wait: 9 * sec, want: "200 Hit one", asked: "GET, GET"}}},
 		{"after a failure nobody waits, until it is tried again behind", setup{}, []ruleStep{
-			first(cc("max-age=9")), fails(9*sec, "200 Hit one"), hit(9*sec, "one"), {wait: sec, status: 200, body: "two", want: "200 Hit one", asked: "GET"},
+			first(cc("max-age=9")), fails(9*sec, "200 Hit one"), hit(9*sec, "one"),
+			{wait: sec, status: 200, body: "two", want: "200 Hit one", asked: "GET"},
 			{status: 200, body: "three", want: "200 Hit two", soon: true},
 		}},
 		{"stale-if-error bounds it", setup{}, []ruleStep{first(cc("max-age=9, stale-if-error=9")), fails(10*sec, "200 Hit one"), {wait: 9 * sec, status: 503, body: "down", want: "503 Error down", asked: "GET"}}},
@@ -337,9 +340,11 @@ func TestRulesOfRFC9111(t *testing.T) {
 		}},
 		{"conditions go to the origin on a miss", []ruleStep{{ask: `GET|If-None-Match: "7"`, status: 304, lines: []string{`Etag: "7"`}, want: "304 Miss", asked: `GET If-None-Match="7"`}, first}},
 		{"a part answers ranges inside it, and nothing else", []ruleStep{
-			part, {ask: "GET|Range: bytes=3-4", want: "206 Hit de", field: "Content-Range: bytes 3-4/10"},
+			part,
+			{ask: "GET|Range: bytes=3-4", want: "206 Hit de", field: "Content-Range: bytes 3-4/10"},
 			{ask: "GET|Range: bytes=3-6", status: 206, lines: []string{"Content-Range: bytes 3-6/10"}, body: "defg", want: "206 Miss defg", asked: "GET Range=bytes=3-6"},
-			{status: 200, lines: []string{fresh}, body: "abcdefghij", want: "200 Miss abcdefghij", asked: "GET"}, {ask: "GET|Range: bytes=-2", want: "206 Hit ij"},
+			{status: 200, lines: []string{fresh}, body: "abcdefghij", want: "200 Miss abcdefghij", asked: "GET"},
+			{ask: "GET|Range: bytes=-2", want: "206 Hit ij"},
 		}},
 		{"a stale part is validated, and gives its range", []ruleStep{
 			part, {wait: 10 * sec, ask: "GET|Range: bytes=3-4", status: 304, lines: []string{fresh}, want: "206 Hit de", asked: `GET If-None-Match="1"`, field: "Content-Range: bytes 3-4/10"},

@@ -52,11 +52,13 @@ func TestCloudFrontFunctions(t *testing.T) {
 		{
 			"viewer-request changes path, query and header before the key is made",
 			handler(`var r = event.request; r.uri = '/b'; r.querystring = {y: {value: '2'}}; r.headers['x-key'] = {value: 'made'}; return r;`), "",
-			[]step{{"GET /a?x=1", want{xCache: "Miss", body: "GET /b?y=2 X-Key=made"}}, {"GET /c", want{xCache: "Hit", body: "GET /b?y=2 X-Key=made"}}}, "GET /b?y=2 X-Key=made",
+			[]step{{"GET /a?x=1", want{xCache: "Miss", body: "GET /b?y=2 X-Key=made"}}, {"GET /c", want{xCache: "Hit", body: "GET /b?y=2 X-Key=made"}}},
+			"GET /b?y=2 X-Key=made",
 		},
 		{
 			"a request that is left alone stays as it came", handler(`return event.request;`), "",
-			[]step{{"GET /a%2fb//?q=%7e&b&q=2", want{xCache: "Miss", body: "GET /a%2fb//?q=%7e&b&q=2"}}, {"POST /a\n\nbody", want{body: "POST /a 4:body"}}}, "",
+			[]step{{"GET /a%2fb//?q=%7e&b&q=2", want{xCache: "Miss", body: "GET /a%2fb//?q=%7e&b&q=2"}}, {"POST /a\n\nbody", want{body: "POST /a 4:body"}}},
+			"",
 		},
 		{
 			"a response that it makes is not cached",
@@ -64,15 +66,18 @@ func TestCloudFrontFunctions(t *testing.T) {
 			[]step{
 				{"GET /a", want{status: 302, xCache: "FunctionGeneratedResponse", detail: "FunctionGeneratedResponse", body: "-", fields: map[string]string{"Location": "/a/x", "Set-Cookie": "a=b; Secure"}}},
 				{"GET /a", want{status: 302, xCache: "FunctionGeneratedResponse"}},
-			}, "-",
+			},
+			"-",
 		},
 		{
 			"with a body", handler(`return {statusCode: 403, body: {encoding: 'base64', data: 'aGk='}};`), "",
-			[]step{{"GET /a", want{status: 403, xCache: "FunctionGeneratedResponse", body: "hi"}}, {"HEAD /a", want{status: 403, body: "-", fields: map[string]string{"Content-Length": "2"}}}}, "-",
+			[]step{{"GET /a", want{status: 403, xCache: "FunctionGeneratedResponse", body: "hi"}}, {"HEAD /a", want{status: 403, body: "-", fields: map[string]string{"Content-Length": "2"}}}},
+			"-",
 		},
 		{
 			"and viewer-response does not see it", handler(`return {statusCode: 200};`), handler(`event.response.headers['x-by'] = {value: 'v'}; return event.response;`),
-			[]step{{"GET /a", want{status: 200, fields: map[string]string{"X-By": ""}}}}, "-",
+			[]step{{"GET /a", want{status: 200, fields: map[string]string{"X-By": ""}}}},
+			"-",
 		},
 		{
 			"viewer-response changes the header of hits and misses", "",
@@ -81,15 +86,18 @@ func TestCloudFrontFunctions(t *testing.T) {
 				{"GET /a", want{xCache: "Miss", body: "GET /a", fields: map[string]string{"X-By": "/a 200 viewer-response", "X-Origin": "", "Content-Length": "6"}}},
 				{"GET /a", want{xCache: "Hit", body: "GET /a", fields: map[string]string{"X-By": "/a 200 viewer-response"}}},
 				{"GET /a\nRange: bytes=0-2", want{status: 206, body: "GET", fields: map[string]string{"X-By": "/a 206 viewer-response"}}},
-			}, "GET /a",
+			},
+			"GET /a",
 		},
 		{
 			"status and body too", "", handler(`event.response.statusCode = 201; if (event.request.uri === '/b') event.response.body = 'mine'; return event.response;`),
-			[]step{{"GET /a", want{status: 201, body: "GET /a"}}, {"GET /b", want{status: 201, body: "mine", fields: map[string]string{"Content-Length": "4"}}}}, "",
+			[]step{{"GET /a", want{status: 201, body: "GET /a"}}, {"GET /b", want{status: 201, body: "mine", fields: map[string]string{"Content-Length": "4"}}}},
+			"",
 		},
 		{
 			"it does not run for errors of the origin", "", handler(`throw new Error('no');`),
-			[]step{{"GET /missing", want{status: 404, xCache: "Error"}}, {"GET /a", failed}}, "",
+			[]step{{"GET /missing", want{status: 404, xCache: "Error"}}, {"GET /a", failed}},
+			"",
 		},
 		{"a function that throws", handler(`throw new Error('boom');`), "", []step{{"GET /a", failed}}, "-"},
 		{"a function that never ends", handler(`for (;;) {}`), "", []step{{"GET /a", failed}}, "-"},

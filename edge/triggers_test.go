@@ -37,73 +37,95 @@ func TestLambdaAtTheEdge(t *testing.T) {
 		ran    string // the events; "-" none
 	}{
 		{
-			"all four run for a miss, those of the viewer for a hit", functions{
+			"all four run for a miss, those of the viewer for a hit",
+			functions{
 				"viewer-request": pass("request", nil), "origin-request": pass("request", nil),
 				"origin-response": pass("response", nil), "viewer-response": pass("response", nil),
-			}, false, nil,
+			},
+			false, nil,
 			[]step{{"GET /a", want{status: 200, xCache: "Miss", detail: "Miss", body: "GET /a"}}, {"GET /a", want{status: 200, xCache: "Hit", body: "GET /a"}}},
 			"GET /a", "viewer-request origin-request origin-response viewer-response viewer-request viewer-response",
 		},
 		{
-			"viewer-request changes path, query and header before the key is made", functions{"viewer-request": pass("request", func(m map[string]any) {
+			"viewer-request changes path, query and header before the key is made",
+			functions{"viewer-request": pass("request", func(m map[string]any) {
 				m["uri"], m["querystring"] = "/b", "y=2"
 				field("X-Key", "made")(m)
-			})}, false, nil,
+			})},
+			false, nil,
 			[]step{{"GET /a?x=1\nX-Key: mine", want{xCache: "Miss", body: "GET /b?y=2 X-Key=made"}}, {"GET /other", want{xCache: "Hit", body: "GET /b?y=2 X-Key=made"}}},
 			"GET /b?y=2 X-Key=made", "",
 		},
 		{
-			"viewer-request sees the query that no policy forwards, and what the viewer says", functions{"viewer-request": func(_ context.Context, cf map[string]any) (any, error) {
+			"viewer-request sees the query that no policy forwards, and what the viewer says",
+			functions{"viewer-request": func(_ context.Context, cf map[string]any) (any, error) {
 				m := cf["request"].(map[string]any)
 				_, origin := m["origin"]
 				_, body := m["body"]
 				_, connection := m["headers"].(map[string]any)["connection"]
 				return plain("200", fmt.Sprint(m["querystring"], m["method"], m["uri"], origin, body, connection, m["clientIp"], m["headers"].(map[string]any)["cookie"])), nil
-			}}, false, nil,
+			}},
+			false, nil,
 			[]step{{"GET /a?q=%7e&b\nCookie: a=b", want{status: 200, body: "q=%7e&bGET/afalse false false127.0.0.1[map[key:Cookie value:a=b]]"}}},
 			"-", "",
 		},
 		{
-			"response of viewer-request is not cached, and viewer-response does not see it", functions{
+			"response of viewer-request is not cached, and viewer-response does not see it",
+			functions{
 				"viewer-request": returns(map[string]any{"status": "302", "headers": map[string]any{"Location": []any{map[string]any{"value": "/x"}}}}, nil), "viewer-response": pass("response", field("X-By", "v")),
-			}, false, nil,
+			},
+			false, nil,
 			[]step{
 				{"GET /a", want{status: 302, xCache: "LambdaGeneratedResponse", detail: "LambdaGeneratedResponse", body: "-", fields: map[string]string{"Location": "/x", "X-By": ""}}},
 				{"GET /a", want{status: 302, xCache: "LambdaGeneratedResponse"}},
-			}, "-", "viewer-request viewer-request",
+			},
+			"-", "viewer-request viewer-request",
 		},
 		{
-			"HEAD of a response of viewer-request has its length", functions{"viewer-request": returns(plain("200", "hello"), nil)}, false, nil,
-			[]step{{"HEAD /a", want{status: 200, body: "-", fields: map[string]string{"Content-Length": "5"}}}}, "-", "",
+			"HEAD of a response of viewer-request has its length",
+			functions{"viewer-request": returns(plain("200", "hello"), nil)},
+			false, nil,
+			[]step{{"HEAD /a", want{status: 200, body: "-", fields: map[string]string{"Content-Length": "5"}}}},
+			"-", "",
 		},
 		{
-			"response of viewer-request may have 40 KB", functions{"viewer-request": returns(plain("200", strings.Repeat("x", 40<<10)), nil)}, false, nil,
-			[]step{{"GET /a", want{status: 200}}}, "-", "",
+			"response of viewer-request may have 40 KB",
+			functions{"viewer-request": returns(plain("200", strings.Repeat("x", 40<<10)), nil)},
+			false, nil,
+			[]step{{"GET /a", want{status: 200}}},
+			"-", "",
 		},
 		{"and no more", functions{"viewer-request": returns(plain("200", strings.Repeat("x", 40<<10+1)), nil)}, false, nil, []step{{"GET /a", invalid}}, "-", ""},
 		{
-			"response of origin-request is cached, and viewer-response sees it; origin-response does not", functions{
+			"response of origin-request is cached, and viewer-response sees it; origin-response does not",
+			functions{
 				"origin-request": returns(plain("200", strings.Repeat("x", 1<<20)), nil), "origin-response": pass("response", nil), "viewer-response": pass("response", field("X-By", "v")),
-			}, false, nil,
+			},
+			false, nil,
 			[]step{
 				{"GET /a", want{status: 200, xCache: "LambdaGeneratedResponse", fields: map[string]string{"X-By": "v"}}},
 				{"GET /a", want{status: 200, xCache: "Hit", fields: map[string]string{"X-By": "v"}}},
-			}, "-", "origin-request viewer-response viewer-response",
+			},
+			"-", "origin-request viewer-response viewer-response",
 		},
 		{"of 1 MB at most", functions{"origin-request": returns(plain("200", strings.Repeat("x", 1<<20+1)), nil)}, false, nil, []step{{"GET /a", invalid}}, "-", ""},
 		{
-			"origin-response changes status, header and body, and that is cached", functions{"origin-response": pass("response", func(m map[string]any) {
+			"origin-response changes status, header and body, and that is cached",
+			functions{"origin-response": pass("response", func(m map[string]any) {
 				m["status"], m["body"] = 200, "another"
 				field("X-By", "o", "p")(m)
 				without("x-origin")(m)
-			})}, false, nil,
+			})},
+			false, nil,
 			[]step{
 				{"GET /missing", want{status: 200, xCache: "Miss", body: "another", fields: map[string]string{"X-By": "o", "X-Origin": "", "Content-Length": "7"}}},
 				{"GET /missing", want{status: 200, xCache: "Hit", body: "another"}},
-			}, "GET /missing", "",
+			},
+			"GET /missing", "",
 		},
 		{
-			"origin-response sees the request that was sent, and its origin", functions{
+			"origin-response sees the request that was sent, and its origin",
+			functions{
 				"origin-request": pass("request", func(m map[string]any) { m["uri"] = "/sent" }),
 				"origin-response": func(_ context.Context, cf map[string]any) (any, error) {
 					request := cf["request"].(map[string]any)
@@ -111,45 +133,62 @@ func TestLambdaAtTheEdge(t *testing.T) {
 					response := cf["response"].(map[string]any)
 					return plain("200", fmt.Sprint(request["uri"], " ", origin["protocol"], " ", response["status"], " ", response["statusDescription"])), nil
 				},
-			}, false, nil,
-			[]step{{"GET /a", want{body: "/sent http 200 OK"}}}, "GET /sent", "",
+			},
+			false, nil,
+			[]step{{"GET /a", want{body: "/sent http 200 OK"}}},
+			"GET /sent", "",
 		},
 		{
-			"a body that is left out stays, and an empty one takes it away", functions{"origin-response": pass("response", func(m map[string]any) {
+			"a body that is left out stays, and an empty one takes it away",
+			functions{"origin-response": pass("response", func(m map[string]any) {
 				if m["status"] == "404" {
 					m["body"] = ""
 				}
-			})}, false, nil,
-			[]step{{"GET /a", want{body: "GET /a"}}, {"GET /missing", want{status: 404, body: "-", xCache: "Error"}}}, "", "",
+			})},
+			false, nil,
+			[]step{{"GET /a", want{body: "GET /a"}}, {"GET /missing", want{status: 404, body: "-", xCache: "Error"}}},
+			"", "",
 		},
 		{
-			"origin-response in base64", functions{"origin-response": pass("response", func(m map[string]any) { m["body"], m["bodyEncoding"] = "aGk=", "base64" })}, false, nil,
-			[]step{{"GET /a", want{body: "hi"}}}, "", "",
+			"origin-response in base64",
+			functions{"origin-response": pass("response", func(m map[string]any) { m["body"], m["bodyEncoding"] = "aGk=", "base64" })},
+			false, nil,
+			[]step{{"GET /a", want{body: "hi"}}},
+			"", "",
 		},
 		{
-			"origin-response runs for a 304 too", functions{"origin-response": pass("response", func(m map[string]any) { field("X-By", m["status"].(string))(m) })}, false, nil,
+			"origin-response runs for a 304 too",
+			functions{"origin-response": pass("response", func(m map[string]any) { field("X-By", m["status"].(string))(m) })},
+			false, nil,
 			[]step{{"GET /304", want{xCache: "Miss", fields: map[string]string{"X-By": "200"}}}, {"GET /304", want{status: 200, xCache: "RefreshHit", body: "GET /304", fields: map[string]string{"X-By": "304"}}}},
 			"", "origin-response origin-response",
 		},
 		{
-			"origin-response of a 200 that becomes a 204 has no body", functions{"origin-response": pass("response", set1("status", "204"))}, false, nil,
-			[]step{{"GET /a", want{status: 204, body: "-"}}}, "", "",
+			"origin-response of a 200 that becomes a 204 has no body",
+			functions{"origin-response": pass("response", set1("status", "204"))},
+			false, nil,
+			[]step{{"GET /a", want{status: 204, body: "-"}}},
+			"", "",
 		},
 		{
-			"viewer-response changes the header of hits and misses, and not what is cached", functions{"viewer-response": pass("response", func(m map[string]any) {
+			"viewer-response changes the header of hits and misses, and not what is cached",
+			functions{"viewer-response": pass("response", func(m map[string]any) {
 				field("Strict-Transport-Security", "max-age=1")(m)
 				without("x-origin")(m)
 				without("content-length")(m)
-			})}, false, nil,
+			})},
+			false, nil,
 			[]step{
 				{"GET /a", want{xCache: "Miss", body: "GET /a", fields: map[string]string{"Strict-Transport-Security": "max-age=1", "X-Origin": "", "Content-Length": "6"}}},
 				{"GET /a", want{xCache: "Hit", body: "GET /a", fields: map[string]string{"Strict-Transport-Security": "max-age=1", "Content-Length": "6"}}},
 				{"GET /a\nRange: bytes=0-2", want{status: 206, xCache: "Hit", body: "GET", fields: map[string]string{"Strict-Transport-Security": "max-age=1", "Content-Length": "3"}}},
 				{"POST /a\n\nbody", want{status: 200, body: "POST /a 4:body", fields: map[string]string{"Strict-Transport-Security": "max-age=1"}}},
-			}, "", "",
+			},
+			"", "",
 		},
 		{
-			"viewer-response sees the viewer's request as viewer-request left it", functions{
+			"viewer-response sees the viewer's request as viewer-request left it",
+			functions{
 				"viewer-request": pass("request", func(m map[string]any) { m["uri"] = "/b"; field("X-By", "me")(m) }),
 				"viewer-response": func(_ context.Context, cf map[string]any) (any, error) {
 					request := cf["request"].(map[string]any)
@@ -158,88 +197,123 @@ func TestLambdaAtTheEdge(t *testing.T) {
 					field("X-Saw", fmt.Sprint(request["uri"], request["headers"].(map[string]any)["x-by"], origin))(response)
 					return response, nil
 				},
-			}, false, nil,
-			[]step{{"GET /a", want{fields: map[string]string{"X-Saw": "/b[map[key:X-By value:me]] false"}}}}, "", "",
+			},
+			false, nil,
+			[]step{{"GET /a", want{fields: map[string]string{"X-Saw": "/b[map[key:X-By value:me]] false"}}}},
+			"", "",
 		},
 		{
-			"viewer-response replaces the body", functions{"viewer-response": pass("response", set1("body", "mine"))}, false, nil,
+			"viewer-response replaces the body",
+			functions{"viewer-response": pass("response", set1("body", "mine"))},
+			false, nil,
 			[]step{{"GET /a", want{status: 200, xCache: "Miss", body: "mine"}}, {"GET /a", want{xCache: "Hit", body: "mine"}}, {"HEAD /a", want{status: 200, body: "-", fields: map[string]string{"Content-Length": "4"}}}},
 			"GET /a", "",
 		},
 		{"viewer-response of part of a body cannot", functions{"viewer-response": pass("response", set1("body", "mine"))}, false, nil, []step{{"GET /a", want{}}, {"GET /a\nRange: bytes=0-1", invalid}}, "", ""},
 		{"viewer-response may not change the status", functions{"viewer-response": pass("response", set1("status", "201"))}, false, nil, []step{{"GET /a", invalid}}, "GET /a", ""},
 		{
-			"viewer-response does not run for errors of the origin", functions{"viewer-response": pass("response", field("X-By", "v"))}, false, nil,
+			"viewer-response does not run for errors of the origin",
+			functions{"viewer-response": pass("response", field("X-By", "v"))},
+			false, nil,
 			[]step{{"GET /missing", want{status: 404, xCache: "Error", fields: map[string]string{"X-By": ""}}}, {"GET /down", want{status: 503, xCache: "Error"}}, {"POST /missing", want{status: 404}}},
 			"", "-",
 		},
 		{
-			"nor for what the edge refuses", functions{"viewer-request": pass("request", nil), "viewer-response": pass("response", nil)}, false,
+			"nor for what the edge refuses",
+			functions{"viewer-request": pass("request", nil), "viewer-response": pass("response", nil)},
+			false,
 			func(d *DistributionConfig) { d.DefaultCacheBehavior.ViewerProtocolPolicy = "redirect-to-https" },
-			[]step{{"GET /a", want{status: 301, xCache: "Redirect"}}}, "-", "-",
+			[]step{{"GET /a", want{status: 301, xCache: "Redirect"}}},
+			"-", "-",
 		},
 		{
-			"a failing viewer-response does not leave the origin's header", functions{"viewer-response": returns(nil, errors.New("boom"))}, false, nil,
-			[]step{{"GET /a", want{status: 503, xCache: failed, detail: failed, fields: map[string]string{"X-Origin": "", "Content-Type": "text/html"}}}}, "", "",
+			"a failing viewer-response does not leave the origin's header",
+			functions{"viewer-response": returns(nil, errors.New("boom"))},
+			false, nil,
+			[]step{{"GET /a", want{status: 503, xCache: failed, detail: failed, fields: map[string]string{"X-Origin": "", "Content-Type": "text/html"}}}},
+			"", "",
 		},
 		{"viewer-request that throws", functions{"viewer-request": returns(nil, errors.New("boom"))}, false, nil, []step{{"GET /a", want{status: 503, xCache: failed, detail: failed}}}, "-", ""},
 		{"origin-response that throws", functions{"origin-response": returns(nil, errors.New("boom"))}, false, nil, []step{{"GET /a", want{status: 503, xCache: failed, detail: failed}}}, "", ""},
 		{
-			"a throttled function", functions{"viewer-request": returns(nil, fault.New("TooManyRequestsException", "Rate Exceeded."))}, false, nil,
-			[]step{{"GET /a", want{status: 503, xCache: "LambdaLimitExceeded", detail: "LambdaLimitExceeded"}}}, "-", "",
+			"a throttled function",
+			functions{"viewer-request": returns(nil, fault.New("TooManyRequestsException", "Rate Exceeded."))},
+			false, nil,
+			[]step{{"GET /a", want{status: 503, xCache: "LambdaLimitExceeded", detail: "LambdaLimitExceeded"}}},
+			"-", "",
 		},
 		{
-			"a fault at a viewer's event is not cached, one at the origin's is", functions{"origin-request": returns("{", nil)}, false, nil,
-			[]step{{"GET /a", invalid}, {"GET /a", want{status: 502}}}, "-", "origin-request",
+			"a fault at a viewer's event is not cached, one at the origin's is",
+			functions{"origin-request": returns("{", nil)},
+			false, nil,
+			[]step{{"GET /a", invalid}, {"GET /a", want{status: 502}}},
+			"-", "origin-request",
 		},
 		{
-			"the body is shown to who includes it, and goes on", functions{"viewer-request": pass("request", func(m map[string]any) {
+			"the body is shown to who includes it, and goes on",
+			functions{"viewer-request": pass("request", func(m map[string]any) {
 				b := m["body"].(map[string]any)
 				field("X-Key", fmt.Sprint(b["action"], b["encoding"], b["inputTruncated"], b["data"]))(m)
-			})}, true, nil,
-			[]step{{"POST /a\n\nhello", want{body: "POST /a X-Key=read-onlybase64falseaGVsbG8= 5:hello"}}}, "", "",
+			})},
+			true, nil,
+			[]step{{"POST /a\n\nhello", want{body: "POST /a X-Key=read-onlybase64falseaGVsbG8= 5:hello"}}},
+			"", "",
 		},
 		{
-			"of a body of more than 40 KB viewer-request sees the beginning", functions{"viewer-request": pass("request", func(m map[string]any) {
+			"of a body of more than 40 KB viewer-request sees the beginning",
+			functions{"viewer-request": pass("request", func(m map[string]any) {
 				b := m["body"].(map[string]any)
 				data, _ := base64.StdEncoding.DecodeString(b["data"].(string))
 				field("X-Key", fmt.Sprint(b["inputTruncated"], len(data)))(m)
-			})}, true, nil,
-			[]step{{"POST /a\n\n" + strings.Repeat("x", 50000), want{body: "POST /a X-Key=true 40960 50000:xxxxxxxxxxxxxxxxxxxx"}}}, "", "",
+			})},
+			true, nil,
+			[]step{{"POST /a\n\n" + strings.Repeat("x", 50000), want{body: "POST /a X-Key=true 40960 50000:xxxxxxxxxxxxxxxxxxxx"}}},
+			"", "",
 		},
 		{
-			"origin-request sees 1 MB", functions{"origin-request": pass("request", func(m map[string]any) {
+			"origin-request sees 1 MB",
+			functions{"origin-request": pass("request", func(m map[string]any) {
 				b := m["body"].(map[string]any)
 				data, _ := base64.StdEncoding.DecodeString(b["data"].(string))
 				field("X-Key", fmt.Sprint(b["inputTruncated"], len(data)))(m)
-			})}, true, nil,
+			})},
+			true, nil,
 			[]step{
 				{"POST /a\n\n" + strings.Repeat("x", 1<<20), want{body: "POST /a X-Key=false 1048576 1048576:xxxxxxxxxxxxxxxxxxxx"}},
 				{"POST /a\n\n" + strings.Repeat("x", 1<<20+1), want{body: "POST /a X-Key=true 1048576 1048577:xxxxxxxxxxxxxxxxxxxx"}},
-			}, "", "",
+			},
+			"", "",
 		},
 		{
-			"both may replace it", functions{"viewer-request": pass("request", replace("from the viewer's")), "origin-request": pass("request", func(m map[string]any) {
+			"both may replace it",
+			functions{"viewer-request": pass("request", replace("from the viewer's")), "origin-request": pass("request", func(m map[string]any) {
 				data, _ := base64.StdEncoding.DecodeString(m["body"].(map[string]any)["data"].(string))
 				replace(string(data) + " and")(m)
-			})}, true, nil,
-			[]step{{"POST /a\n\nhello", want{body: "POST /a 21:from the viewer's an"}}}, "", "",
+			})},
+			true, nil,
+			[]step{{"POST /a\n\nhello", want{body: "POST /a 21:from the viewer's an"}}},
+			"", "",
 		},
 		{"an empty body takes it away", functions{"viewer-request": pass("request", replace(""))}, true, nil, []step{{"POST /a\n\nhello", want{body: "POST /a"}}}, "", ""},
 		{"a GET has none to replace", functions{"viewer-request": pass("request", replace("x"))}, true, nil, []step{{"GET /a", invalid}}, "-", ""},
 		{"a body may be replaced only by who includes it", functions{"viewer-request": pass("request", replace("x"))}, false, nil, []step{{"POST /a\n\nhello", invalid}}, "-", ""},
 		{"a body that replaces has 40 KB at most", functions{"viewer-request": pass("request", replace(strings.Repeat("x", 40<<10+1)))}, true, nil, []step{{"POST /a\n\nhello", invalid}}, "-", ""},
 		{
-			"the root object comes after viewer-request", functions{"viewer-request": pass("request", func(m map[string]any) { field("X-Key", m["uri"].(string))(m) })}, false,
+			"the root object comes after viewer-request",
+			functions{"viewer-request": pass("request", func(m map[string]any) { field("X-Key", m["uri"].(string))(m) })},
+			false,
 			func(d *DistributionConfig) { d.DefaultRootObject = "index.html" },
-			[]step{{"GET /", want{body: "GET /index.html X-Key=/"}}}, "", "",
+			[]step{{"GET /", want{body: "GET /index.html X-Key=/"}}},
+			"", "",
 		},
 		{
-			"functions run for a behavior that caches nothing", functions{"viewer-request": pass("request", field("X-Key", "k")), "origin-request": pass("request", nil), "origin-response": pass("response", field("X-By", "o")), "viewer-response": pass("response", field("X-V", "v"))},
+			"functions run for a behavior that caches nothing",
+			functions{"viewer-request": pass("request", field("X-Key", "k")), "origin-request": pass("request", nil), "origin-response": pass("response", field("X-By", "o")), "viewer-response": pass("response", field("X-V", "v"))},
 			false, func(d *DistributionConfig) {
 				d.DefaultCacheBehavior.CachePolicyID = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" // Managed-CachingDisabled
 			},
-			[]step{{"GET /a", want{body: "GET /a", fields: map[string]string{"X-By": "o", "X-V": "v"}}}}, "", "viewer-request origin-request origin-response viewer-response",
+			[]step{{"GET /a", want{body: "GET /a", fields: map[string]string{"X-By": "o", "X-V": "v"}}}},
+			"", "viewer-request origin-request origin-response viewer-response",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -142,6 +142,6 @@ func serve(settings string) error {
 		failed <- err
 	}()
 	err = <-failed
-	web.Close()
+	_ = web.Close() // the process ends
 	return err
 }

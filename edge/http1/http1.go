@@ -142,7 +142,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	for _, c := range all {
-		c.Close()
+		_ = c.Close() // nobody is there to tell
 	}
 	s.stopHandshakes()
 	return err

@@ -199,8 +199,12 @@ func TestAnswersAllocateNothing(t *testing.T) {
 		secure bool
 		allocs float64
 	}{
-		{1 << 10, false, 0}, {10 << 10, false, 0}, {100 << 10, false, 0},
-		{1 << 10, true, 2}, {10 << 10, true, 2}, {100 << 10, true, 12},
+		{1 << 10, false, 0},
+		{10 << 10, false, 0},
+		{100 << 10, false, 0},
+		{1 << 10, true, 2},
+		{10 << 10, true, 2},
+		{100 << 10, true, 12},
 	} {
 		t.Run(fmt.Sprintf("%d KiB, TLS %v", test.size>>10, test.secure), func(t *testing.T) {
 			f := fixedOf(test.size)
