@@ -3,8 +3,8 @@ package edge
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
