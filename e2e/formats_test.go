@@ -151,7 +151,7 @@ func TestWishesAtTheAccessPoint(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"metadata=all": "allowed are none, copyright and keep", "icc=srgb": "needs the pixels", "format=webp": "needs the pixels", "format=bmp": "allowed are",
+		"metadata=all": "allowed are none, copyright and keep", "icc=p3": "allowed are keep, strip and srgb", "format=bmp": "allowed are",
 	} {
 		if a := get("a.jpg?" + query); a.StatusCode != http.StatusBadRequest || !strings.Contains(string(a.body), want) || !strings.Contains(string(a.body), "InvalidArgument") {
 			t.Errorf("%s: %s %s, want 400 InvalidArgument with %q", query, a.Status, a.body, want)
