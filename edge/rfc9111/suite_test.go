@@ -48,7 +48,7 @@ func TestSuite(t *testing.T) {
 		dir = filepath.FromSlash("../../e2e/node/node_modules/http-cache-tests")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cli.mjs")); err != nil {
-		t.Skip("http-cache-tests is not installed; set GLASSINE_CACHE_TESTS to its folder")
+		t.Fatal("http-cache-tests is not installed: make deps does that, or set GLASSINE_CACHE_TESTS to its folder")
 	}
 	results := runSuite(t, dir, &Policy{
 		Targeted: []string{"CDN-Cache-Control"}, Surrogate: "glassine", StaleOnError: time.Hour, DistrustAge: true, Languages: true,

@@ -167,7 +167,7 @@ func TestVerifyAWSCLI(t *testing.T) {
 	t.Parallel()
 	cli, err := exec.LookPath("aws")
 	if err != nil {
-		t.Skip("aws-cli is not installed")
+		t.Fatal("aws-cli is not installed: make deps does that")
 	}
 	file := filepath.Join(t.TempDir(), "key.pem")
 	key := newPairs()["KRSA"].signer.(*rsa.PrivateKey)

@@ -33,7 +33,7 @@ func real(t testing.TB, change func(*Config)) *Engine {
 	}
 	t.Cleanup(func() { e.Close() })
 	if _, _, err := e.Library(); err != nil {
-		t.Skip("make libvips puts one into the program: ", err)
+		t.Fatal("make libvips puts one into the program: ", err)
 	}
 	return e
 }
