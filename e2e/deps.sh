@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests and benchmarks ask on a Debian machine, and says so: Debian packages, and the npm packages of
-# e2e/node at their locked versions. What is there already is left alone.
+# e2e/node and examples/cdk at their locked versions. What is there already is left alone.
 #
 #   sh e2e/deps.sh test|bench
 set -eu
@@ -23,12 +23,12 @@ packages() { # command:package or file:package ...
 	$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $missing >/dev/null
 }
 
-node_packages() {
-	stamp=e2e/node/node_modules/.glassine-lock
-	cmp -s e2e/node/package-lock.json "$stamp" && return
-	echo "Installing npm packages of e2e/node"
-	npm ci --prefix e2e/node --no-audit --no-fund --loglevel=error
-	cp e2e/node/package-lock.json "$stamp"
+node_packages() { # folder
+	stamp=$1/node_modules/.glassine-lock
+	cmp -s "$1/package-lock.json" "$stamp" && return
+	echo "Installing npm packages of $1"
+	npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
+	cp "$1/package-lock.json" "$stamp"
 }
 
 case "${1:-}" in
@@ -37,4 +37,5 @@ test) packages aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-pr
 bench) packages nginx:nginx varnishd:varnish wrk:wrk h2load:nghttp2-client ;;
 *) echo "usage: sh e2e/deps.sh test|bench" >&2; exit 2 ;;
 esac
-node_packages
+node_packages e2e/node
+[ "$1" = bench ] || node_packages examples/cdk

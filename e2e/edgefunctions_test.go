@@ -74,7 +74,7 @@ def handler(event, context):
     request["uri"] = request["uri"].replace("/album/", "/")
     return request
 `,
-		// "origin-request" is node/functions/signer.py.
+		// "origin-request" is ../examples/cdk/signer/edge_signer.py.
 		"origin-response": `
 def handler(event, context):
     cf = event["Records"][0]["cf"]
@@ -168,7 +168,7 @@ func TestLambdaAtAllFourEvents(t *testing.T) {
 				if strings.HasPrefix(runtime, "python") {
 					file = "index.py"
 				}
-				source := "node/functions/signer.py"
+				source := "../examples/cdk/signer/edge_signer.py"
 				if text := sources[event]; text != "" {
 					source = writeTemp(t, file, []byte(text))
 				}

@@ -35,7 +35,7 @@ func TestPhotographThroughUploadedFunctions(t *testing.T) {
 	}
 	const role = "arn:aws:iam::" + account + ":role/"
 	transform := writeTemp(t, "transform.zip", nodeArchive(t, "resize.mjs", "@aws-sdk/client-s3", "axios", "sharp"))
-	signer := writeTemp(t, "signer.zip", packed(t, map[string]string{"lambda_function.py": "node/functions/signer.py"}, nil, nil))
+	signer := writeTemp(t, "signer.zip", packed(t, map[string]string{"lambda_function.py": "../examples/cdk/signer/edge_signer.py"}, nil, nil))
 
 	aws("iam", "create-role", "--role-name", "transform", "--assume-role-policy-document", trust(`"lambda.amazonaws.com"`))
 	aws("iam", "attach-role-policy", "--role-name", "transform", "--policy-arn", "arn:aws:iam::aws:policy/service-role/AmazonS3ObjectLambdaExecutionRolePolicy")

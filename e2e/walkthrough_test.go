@@ -34,7 +34,7 @@ func TestWalkthrough(t *testing.T) {
 	cmd.Env = append(s.environment(t), "HOME="+home, "PATH="+bin+":"+os.Getenv("PATH"), "AWS_REGION=us-west-2",
 		"AWS_ENDPOINT_URL=http://"+s.Addresses().AWS, "IMAGE="+writeTemp(t, "TestImage.jpg", sample.JPEG),
 		"TRANSFORM_ZIP="+writeTemp(t, "transform.zip", nodeArchive(t, "resize.mjs", "@aws-sdk/client-s3", "axios", "sharp")),
-		"SIGNER_ZIP="+writeTemp(t, "signer.zip", packed(t, map[string]string{"lambda_function.py": "node/functions/lambda_function.py", "edge_signer.py": "node/functions/signer.py"}, nil, nil)))
+		"SIGNER_ZIP="+writeTemp(t, "signer.zip", packed(t, map[string]string{"lambda_function.py": "node/functions/lambda_function.py", "edge_signer.py": "../examples/cdk/signer/edge_signer.py"}, nil, nil)))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, last(out, 4000))
