@@ -5,24 +5,33 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"glassine/edge/cache"
 )
 
 // hit answers with a stored response. This is the path that must cost nothing: it allocates the request's own values
-// (X-Amz-Cf-Id, Age) and what net/http's header map needs, and reads no configuration twice.
-func (x *exchange) hit(e *cache.Entry) bool {
+// (X-Amz-Cf-Id, Age) and what net/http's header map needs, and reads no configuration twice. It is false when the file of the
+// body is gone, and nothing was done.
+func (x *exchange) hit(e *cache.Entry) (hit, whole bool) {
+	var v *cache.View // nil: the body is in memory
+	if int64(len(e.Body)) != e.Length {
+		if v = e.Open(); v == nil {
+			return false, false
+		}
+		defer v.Close()
+	}
 	meta := e.Meta.(*stored)
 	x.result, x.handled = hitResult(e), handledHit
 	if e.Status >= 400 && x.customError(e.Status) {
-		return true
+		return true, true
 	}
 	if meta.page != nil {
 		x.refuse(meta.page)
-		return true
+		return true, true
 	}
 	x.head(e, true)
-	return x.respond(e, meta, nil)
+	return true, x.respond(e, meta, v)
 }
 
 // hitResult is the result of a hit.
@@ -37,21 +46,7 @@ func hitResult(e *cache.Entry) result {
 func (x *exchange) view(v *cache.View) bool {
 	e := v.Entry
 	meta := e.Meta.(*stored)
-	aged := true
-	switch v.How {
-	case cache.Refreshed:
-		x.result = resultRefreshHit
-	case cache.Filled:
-		x.result, aged = meta.result, false
-	default:
-		// Whoever waited for another's fetch is logged as Hit (CloudFront Developer Guide, "Simultaneous requests for the same
-		// object (request collapsing)"), and so is what is served stale because the origin fails.
-		x.result = resultHit
-	}
-	x.handled = handledBy(v.How)
-	if e.Status >= 400 && x.result != resultLambdaGenerated {
-		x.result = resultError
-	}
+	aged := x.took(v)
 	if e.Status >= 400 && x.customError(e.Status) {
 		return true
 	}
@@ -66,10 +61,32 @@ func (x *exchange) view(v *cache.View) bool {
 	return x.respond(e, meta, v)
 }
 
+// took notes what a fetch came to. It reports whether the response is not of this very request, so that it has an age.
+func (x *exchange) took(v *cache.View) (aged bool) {
+	e := v.Entry
+	meta := e.Meta.(*stored)
+	aged = true
+	switch v.How {
+	case cache.Refreshed:
+		x.result = resultRefreshHit
+	case cache.Filled:
+		x.result, aged = meta.result, false
+	default:
+		// Whoever waited for another's fetch is logged as Hit (CloudFront Developer Guide, "Simultaneous requests for the same
+		// object (request collapsing)"), and so is what is served stale because the origin fails.
+		x.result = resultHit
+	}
+	x.handled = handledBy(v.How)
+	if e.Status >= 400 && x.result != resultLambdaGenerated {
+		x.result = resultError
+	}
+	return aged
+}
+
 // head puts the response's header and the request's own fields into the viewer's header, with Age if it is aged. Values
 // are shared, not copied.
 func (x *exchange) head(e *cache.Entry, aged bool) {
-	h := x.w.Header()
+	h := x.answerHeader()
 	for _, f := range e.Header.Fields() {
 		h[f.Name] = f.Values
 	}
@@ -103,6 +120,7 @@ func (x *exchange) identify(h http.Header) []string {
 	h["X-Cache"] = b.xCache[x.result]
 	h["X-Amz-Cf-Pop"] = b.pop
 	h["X-Amz-Cf-Id"] = own[1:]
+	x.advertise(h)
 	return own[:1:1]
 }
 
@@ -110,7 +128,21 @@ func (x *exchange) identify(h http.Header) []string {
 // is nil.
 func (x *exchange) respond(e *cache.Entry, meta *stored, v *cache.View) bool {
 	p := x.choose(e, meta)
-	h := x.w.Header()
+	if x.begin(p, p.status(e), e.Length) {
+		return true
+	}
+	s := source{entry: e, view: v}
+	if p.kind == partSeveral {
+		return x.sendSeveral(&s, p.several)
+	}
+	s.seek(p.first, p.length)
+	return x.stream(&s)
+}
+
+// begin sends the header of p of a representation of length bytes, whose own header is in place, with the status. It reports
+// whether that is all of the answer.
+func (x *exchange) begin(p part, status int, length int64) (ended bool) {
+	h := x.answerHeader()
 	for name := range h {
 		if p.drops(name) {
 			delete(h, name)
@@ -118,61 +150,40 @@ func (x *exchange) respond(e *cache.Entry, meta *stored, v *cache.View) bool {
 	}
 	switch p.kind {
 	case partUnsatisfiable:
-		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(e.Length, 10)}
+		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(length, 10)}
 		h["Content-Length"] = []string{"0"}
 		x.result = resultError
 		x.identify(h)
 	case partRange:
 		x.ranged = p.span()
-		h["Content-Range"] = []string{"bytes " + x.ranged + "/" + strconv.FormatInt(e.Length, 10)}
+		h["Content-Range"] = []string{"bytes " + x.ranged + "/" + strconv.FormatInt(length, 10)}
 		h["Content-Length"] = []string{strconv.FormatInt(p.length, 10)}
+	case partSeveral:
+		p.several.head(h)
 	}
-	status, answered := x.onViewerResponse(p.status(e))
+	status, answered := x.onViewerResponse(status)
 	if answered {
 		return true
 	}
 	x.start(status)
-	switch {
-	case x.method == http.MethodHead || p.length == 0:
-		return true
-	case v != nil:
-		return x.stream(v, p.first, p.length)
-	}
-	x.write(e.Body[p.first : p.first+p.length])
-	return true
+	return x.method == http.MethodHead || p.length == 0
 }
 
-// stream sends length bytes from first of a body that still arrives, all of it when length is -1.
-func (x *exchange) stream(v *cache.View, first, length int64) bool {
-	whole := length > 0 && first+length == v.Entry.Length
-	for length != 0 {
-		data, err := v.Next(x.r.Context())
+// stream sends a run of s; false when it broke off.
+func (x *exchange) stream(s *source) bool {
+	for {
+		data, err := s.next(x.r.Context())
 		if err != nil {
+			s.finish(x.r.Context())
 			return x.ended(err)
-		}
-		if first > 0 {
-			skip := min(first, int64(len(data)))
-			data, first = data[skip:], first-skip
-		}
-		if length > 0 {
-			data = data[:min(length, int64(len(data)))]
-			length -= int64(len(data))
-		}
-		if len(data) == 0 {
-			continue
 		}
 		if !x.write(data) {
 			return true
 		}
-		if length != 0 {
+		if s.left != 0 {
 			x.flush()
 		}
 	}
-	if whole {
-		// The end itself: what is to be stored is, before the viewer has all of it and asks again.
-		_, _ = v.Next(x.r.Context())
-	}
-	return true
 }
 
 // ended reports whether a body's end was its real one.
@@ -196,20 +207,45 @@ func (x *exchange) start(status int) {
 	if x.edge.cfg.CacheStatus {
 		x.cacheStatus(x.w.Header())
 	}
+	x.pace()
 	x.w.WriteHeader(status)
-	if x.edge.access != nil {
+	if x.logged() {
 		x.firstByte = x.edge.cfg.Now()
 	}
 }
 
-// write sends a part of the body; false when the viewer is gone.
+// piece is how much of a body is written under one deadline, in bytes.
+const piece = 256 << 10
+
+// write sends a part of the body; false when the viewer is gone, or takes nearly nothing.
 func (x *exchange) write(b []byte) bool {
-	n, err := x.w.Write(b)
-	x.sent += int64(n)
-	if err != nil && x.detail == "" {
-		x.detail = "ClientCommError"
+	for len(b) > 0 {
+		now := b[:min(piece, len(b))]
+		b = b[len(now):]
+		x.pace()
+		n, err := x.w.Write(now)
+		x.sent += int64(n)
+		if err != nil {
+			x.detail = or(x.detail, "ClientCommError")
+			return false
+		}
 	}
-	return err == nil
+	return true
+}
+
+// pace gives the viewer Config.StallTimeout for what is written next, and no more than twice that, so that the deadline need not
+// be set for every write. Every answer begins with it: what an earlier one on the connection left may have passed.
+func (x *exchange) pace() {
+	w, ok := x.w.(interface{ SetWriteDeadline(time.Time) error })
+	if !ok {
+		return
+	}
+	now, d := time.Now(), x.edge.cfg.StallTimeout // the connection's clock, not Config.Now
+	if x.paced.Sub(now) >= d {
+		return
+	}
+	x.paced = now.Add(2 * d)
+	_ = w.SetWriteDeadline(x.paced) // of a connection that is gone, which the write says
 }
 
 func (x *exchange) flush() {

@@ -12,9 +12,7 @@ import (
 func (c DistributionConfig) withDefaults() DistributionConfig {
 	c.HTTPVersion = or(c.HTTPVersion, "http2")
 	c.PriceClass = or(c.PriceClass, "PriceClass_All")
-	if c.ViewerCertificate == (ViewerCertificate{}) {
-		c.ViewerCertificate = ViewerCertificate{CloudFrontDefault: true, SSLSupportMethod: "vip", MinimumProtocolVersion: "TLSv1"}
-	}
+	c.ViewerCertificate = c.ViewerCertificate.withDefaults()
 	c.Aliases, c.CustomErrorResponses = list(c.Aliases), list(c.CustomErrorResponses)
 	c.GeoRestriction, c.GeoLocations = or(c.GeoRestriction, "none"), list(c.GeoLocations)
 	c.Origins, c.Groups = list(c.Origins), list(c.Groups)
@@ -102,12 +100,16 @@ func (e *Edge) check(id string, cfg DistributionConfig) error {
 		return fault.New("InvalidDefaultRootObject", "The default root object file name is too big or contains a character that is not valid.")
 	case cfg.WebACLID != "":
 		return notImplemented("A web ACL")
-	case cfg.LoggingBucket != "":
-		return notImplemented("Logging to a bucket")
 	case cfg.Staging:
 		return notImplemented("A staging distribution")
 	}
+	if err := e.checkLogging(cfg.Logging); err != nil {
+		return err
+	}
 	if err := e.checkAliases(id, cfg.Aliases); err != nil {
+		return err
+	}
+	if err := cfg.ViewerCertificate.check(); err != nil {
 		return err
 	}
 	origins, err := e.checkOrigins(cfg.Origins)
@@ -189,8 +191,9 @@ func (e *Edge) checkOrigins(list []Origin) (map[string]*Origin, error) {
 			return nil, invalid("ConnectionTimeout is 1 to 10 seconds.")
 		case (o.Custom == nil) == (o.S3 == nil):
 			return nil, fault.New("InvalidOrigin", "An origin has either CustomOriginConfig or S3OriginConfig.")
-		case o.ShieldRegion != "":
-			return nil, notImplemented("Origin shield")
+		}
+		if err := checkShield(o.ShieldRegion); err != nil {
+			return nil, err
 		}
 		if err := checkCustomHeaders(o.CustomHeaders); err != nil {
 			return nil, err
@@ -228,8 +231,8 @@ func checkOriginKind(o *Origin) error {
 			return invalid("%q is no SSL protocol.", p)
 		}
 	}
-	if c.ProtocolPolicy != "http-only" && !slices.Contains(c.SSLProtocols, "TLSv1.2") {
-		return notImplemented("An origin without TLSv1.2")
+	if _, _, ok := tlsVersions(c.SSLProtocols); !ok && c.ProtocolPolicy != "http-only" {
+		return notImplemented("An origin that speaks SSLv3 alone")
 	}
 	return checkTimeouts(c.ReadTimeout, c.KeepaliveTimeout)
 }

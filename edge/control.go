@@ -136,6 +136,9 @@ func (e *Edge) CreateDistributionWithTags(ctx context.Context, c iam.Caller, cfg
 	if err := e.checkFunctions(ctx, c, cfg); err != nil {
 		return Distribution{}, err
 	}
+	if err := e.allowLogs(ctx, c, "", cfg); err != nil {
+		return Distribution{}, err
+	}
 	e.control.Lock()
 	defer e.control.Unlock()
 	for _, d := range e.distributions {
@@ -225,6 +228,9 @@ func (e *Edge) UpdateDistribution(ctx context.Context, c iam.Caller, id, ifMatch
 	if err := e.checkFunctions(ctx, c, cfg); err != nil {
 		return Distribution{}, err
 	}
+	if err := e.allowLogs(ctx, c, id, cfg); err != nil {
+		return Distribution{}, err
+	}
 	e.control.Lock()
 	defer e.control.Unlock()
 	old, err := e.find(id)
@@ -275,6 +281,7 @@ func (e *Edge) DeleteDistribution(ctx context.Context, c iam.Caller, id, ifMatch
 	delete(e.distributions, id)
 	delete(e.invalidations, id)
 	e.cache.PurgePrefix(d.DomainName + "/")
+	_ = e.cache.SyncPurges() // see Invalidate
 	return e.publish()
 }
 

@@ -162,7 +162,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"cache tags in what is no header", func(c *DistributionConfig) { c.CacheTagHeader = "Cache Tag" }, "InvalidArgument"},
 		{"no geographic restriction", func(c *DistributionConfig) { c.GeoRestriction = "none" }, ""},
 		{"web ACL", func(c *DistributionConfig) { c.WebACLID = "x" }, "NotImplemented"},
-		{"logging", func(c *DistributionConfig) { c.LoggingBucket = "b" }, "NotImplemented"},
+		{"logging without a way to deliver", func(c *DistributionConfig) { c.Logging.Bucket = "b.s3.amazonaws.com" }, "NotImplemented"},
 		{"aliases", func(c *DistributionConfig) { c.Aliases = []string{"www.example.com", "*.example.com"} }, ""},
 		{"alias in the middle of a name", func(c *DistributionConfig) { c.Aliases = []string{"a.*.example.com"} }, "InvalidArgument"},
 		{"alias under cloudfront.net", func(c *DistributionConfig) { c.Aliases = []string{"dabc.cloudfront.net"} }, "InvalidArgument"},
@@ -183,14 +183,14 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"read timeout", origin(func(o *Origin) { o.Custom = &CustomOrigin{ProtocolPolicy: "https-only", ReadTimeout: 121} }), "InvalidOriginReadTimeout"},
 		{"keep-alive timeout", origin(func(o *Origin) { o.Custom = &CustomOrigin{ProtocolPolicy: "https-only", KeepaliveTimeout: 121} }), "InvalidOriginKeepaliveTimeout"},
 		{"port 22", origin(func(o *Origin) { o.Custom = &CustomOrigin{ProtocolPolicy: "https-only", HTTPSPort: 22} }), "InvalidArgument"},
-		{"old protocols only", origin(func(o *Origin) {
-			o.Custom = &CustomOrigin{ProtocolPolicy: "https-only", SSLProtocols: []string{"TLSv1"}}
+		{"SSL 3 only", origin(func(o *Origin) {
+			o.Custom = &CustomOrigin{ProtocolPolicy: "https-only", SSLProtocols: []string{"SSLv3"}}
 		}), "NotImplemented"},
 		{"custom header", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"X-A", "b"}} }), ""},
 		{"custom header that is not allowed", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"Host", "b"}} }), "InvalidArgument"},
 		{"custom header with a newline", origin(func(o *Origin) { o.CustomHeaders = []HeaderField{{"X-A", "b\n"}} }), "InvalidArgument"},
 		{"origin access control that is not there", origin(func(o *Origin) { o.OriginAccessControlID = "E1" }), "InvalidOriginAccessControl"},
-		{"origin shield", origin(func(o *Origin) { o.ShieldRegion = "eu-west-1" }), "NotImplemented"},
+		{"origin shield nowhere", origin(func(o *Origin) { o.ShieldRegion = "nowhere" }), "InvalidArgument"},
 		{"protocol policy that is none", behavior(func(b *CacheBehavior) { b.ViewerProtocolPolicy = "" }), "InvalidArgument"},
 		{"five methods", behavior(func(b *CacheBehavior) { b.AllowedMethods = strings.Fields("GET HEAD PUT POST PATCH") }), "InvalidArgument"},
 		{"seven methods", behavior(func(b *CacheBehavior) { b.AllowedMethods = strings.Fields("GET HEAD PUT POST PATCH DELETE OPTIONS") }), ""},

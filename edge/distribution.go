@@ -41,17 +41,20 @@ type DistributionConfig struct {
 	// CacheTagHeader is the response header in which origins send the tags that an invalidation can name, separated by
 	// commas; "" is none. CloudFront API Reference, "CacheTagConfig".
 	CacheTagHeader string
+	// Logging is where the standard log goes. It needs Config.StandardLog.
+	Logging Logging
 
-	// The rest is kept and echoed; it does not change how requests are served.
-	HTTPVersion       string // http1.1, http2 (default), http3, http2and3
-	PriceClass        string // default PriceClass_All
-	IPv6Enabled       bool
+	// HTTPVersion is what viewers may speak besides HTTP/1.1: http1.1, http2 (default), http3 or http2and3.
+	HTTPVersion       string
 	ViewerCertificate ViewerCertificate
 
+	// The rest is kept and echoed; it does not change how requests are served.
+	PriceClass  string // default PriceClass_All
+	IPv6Enabled bool
+
 	// The rest is refused with NotImplemented when set, rather than ignored.
-	WebACLID      string
-	LoggingBucket string
-	Staging       bool
+	WebACLID string
+	Staging  bool
 }
 
 // OriginGroup sends a request to its second member when the first fails. Of requests that are not GET, HEAD or OPTIONS the
@@ -80,7 +83,8 @@ type Origin struct {
 	// OriginAccessControlID is of the control that signs for an S3 origin, or "".
 	OriginAccessControlID string
 
-	ShieldRegion string // refused with NotImplemented when set
+	// ShieldRegion is the AWS Region of the origin shield; "" is none. See shield.go for what one is here.
+	ShieldRegion string
 }
 
 // HeaderField is one header line.
@@ -158,11 +162,14 @@ type CustomErrorResponse struct {
 	ResponsePagePath, ResponseCode string
 }
 
-// ViewerCertificate is kept and echoed. Certificates of the viewers' listener are not the edge's matter.
+// ViewerCertificate says how viewers' connections are secured: with CloudFront's default certificate, or with a custom one under
+// a security policy. Which certificate they get is the listener's matter, by the name that they ask for.
+// CloudFront API Reference, "ViewerCertificate".
 type ViewerCertificate struct {
-	CloudFrontDefault                        bool
-	ACMCertificateARN, IAMCertificateID      string
-	SSLSupportMethod, MinimumProtocolVersion string
+	CloudFrontDefault                   bool
+	ACMCertificateARN, IAMCertificateID string // of a custom one, one of both
+	SSLSupportMethod                    string // sni-only, vip or static-ip: kept, all viewers are served by SNI
+	MinimumProtocolVersion              string // a name that tlspolicy.Find knows
 }
 
 // Invalidation is one purge that was asked for. CloudFront API Reference, "Invalidation".

@@ -22,6 +22,7 @@ import (
 	"glassine/edge/cache"
 	"glassine/iam"
 	"glassine/state"
+	"glassine/telemetry"
 )
 
 // Config says what an Edge works with. State, IAM and Account are required.
@@ -51,8 +52,21 @@ type Config struct {
 
 	// HTTPSPort is the port of the viewers' TLS listener, put into redirects unless it is "" or "443".
 	HTTPSPort string
+	// HTTP3Port is the port at which HTTP/3 is served, for the distributions that have it; "" advertises none.
+	HTTP3Port string
+	// SameCertificate reports whether the certificate that a viewer gets for the server name is good for host too, so that a
+	// connection made for one may carry requests for the other. nil says never.
+	SameCertificate func(serverName, host string) bool
 	// CacheBytes bounds the cached responses, headers included; 0 means 256 MiB.
 	CacheBytes int64
+	// CacheDir is the directory of what is cached on disk, found again at the next start; "" keeps nothing there. It is of one
+	// process at a time. If it cannot be used, or fails later, Log says so and the edge goes on without.
+	CacheDir string
+	// DiskBytes bounds the files in CacheDir; 0 means 10 GiB.
+	DiskBytes int64
+	// StallTimeout ends an answer whose viewer takes nearly nothing of it: 256 KiB may take that long, and up to twice that. 0 means
+	// DefaultStallTimeout. It takes effect where the ResponseWriter has SetWriteDeadline.
+	StallTimeout time.Duration
 	// Fills is how many origin requests run at once; 0 means 256. A request that cannot begin within 10 s gets 503.
 	Fills int
 	// Branding is whose name X-Cache, Via, Server and the error pages carry: "cloudfront" (also ""), or "glassine".
@@ -66,11 +80,18 @@ type Config struct {
 	FunctionLog func(group, stream string, at time.Time, lines []string)
 	// AccessLog gets one JSON line for each request, in one Write, under CloudFront's field names; nil writes none.
 	AccessLog io.Writer
+	// StandardLog delivers the standard logs of distributions to buckets.
+	StandardLog StandardLog
+	// Traces keeps how the last requests were answered that cost more than a hit; nil keeps none.
+	Traces *telemetry.Traces
 	// Log gets what an operator must know; nil discards.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// DefaultStallTimeout lets a viewer take 256 KiB in a minute or two, which is 2 to 4 KB/s.
+const DefaultStallTimeout = time.Minute
 
 // Derive takes a raw query and the viewer's headers. It returns the query that counts in its place, and the value of the
 // header, "" for none. So requests that ask for the same, each in its own words, share one entry of the cache; CloudFront's
@@ -96,8 +117,10 @@ type Edge struct {
 	authorize func(context.Context, iam.Caller, iam.Ask) error
 	cache     *cache.Cache
 	variants  *variants
+	unsliced  *hints // keys whose origin gives no slices of them
 	brand     *brand
 	access    *accessLog // nil: none
+	spool     *logSpool  // nil: no standard logs
 
 	// routes is what the data plane reads: an immutable snapshot, replaced as a whole.
 	routes atomic.Pointer[routes]
@@ -137,6 +160,9 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 	if cfg.Location == "" {
 		cfg.Location = "LOC50-C1"
 	}
+	if cfg.StallTimeout == 0 {
+		cfg.StallTimeout = DefaultStallTimeout
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -154,7 +180,7 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 		invalidations: map[string][]Invalidation{},
 	}
 	if cfg.AccessLog != nil {
-		e.access = &accessLog{w: cfg.AccessLog, location: cfg.Location}
+		e.access = &accessLog{w: cfg.AccessLog}
 	}
 	if e.accessControls, err = state.OpenTable[OriginAccessControl](ctx, cfg.State, "cloudfront/originaccesscontrols"); err != nil {
 		return nil, err
@@ -162,19 +188,30 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 	if err := e.openCollections(ctx); err != nil {
 		return nil, err
 	}
+	if cfg.StandardLog.Delivery != nil {
+		if e.spool, err = openLogSpool(cfg.StandardLog, cfg.Now, cfg.Log); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.load(ctx); err != nil {
+		e.spool.close()
 		return nil, err
 	}
-	e.variants = newVariants()
-	e.cache = cache.New(cache.Config{Bytes: cfg.CacheBytes, Fills: cfg.Fills, Now: cfg.Now})
+	e.variants, e.unsliced = newVariants(), newHints(cfg.Now)
+	e.cache = cache.New(cache.Config{
+		Bytes: cfg.CacheBytes, Fills: cfg.Fills, Now: cfg.Now,
+		Dir: cfg.CacheDir, DiskBytes: cfg.DiskBytes, EncodeMeta: encodeStored, DecodeMeta: decodeStored, Log: cfg.Log,
+	})
 	return e, nil
 }
 
-// Close stops every fetch under way and waits for them. Requests that wait for one get an error.
+// Close stops every fetch under way and waits for them. Requests that wait for one get an error. Then it delivers what there is of
+// standard logs, for a few seconds at most.
 func (e *Edge) Close() {
 	e.cache.Close()
 	e.control.Lock()
-	defer e.control.Unlock()
 	e.scripts.begin()
 	e.scripts.end()
+	e.control.Unlock()
+	e.spool.close()
 }

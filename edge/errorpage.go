@@ -25,7 +25,8 @@ func (x *exchange) customError(status int) bool {
 	y := &exchange{edge: x.edge, viewer: x.viewer, w: x.w, r: x.r, id: x.id, site: x.site, path: p.path, asked: p.path, behavior: x.site.behavior(p.path)}
 	y.method, y.body, y.length = http.MethodGet, false, 0
 	y.derive()
-	view, err := x.edge.cache.Fetch(x.r.Context(), y.cacheKey(), y.fill())
+	key := y.cacheKey()
+	view, err := x.edge.cache.Fetch(x.r.Context(), key, y.fill(key))
 	if err != nil {
 		return false
 	}
@@ -37,12 +38,10 @@ func (x *exchange) customError(status int) bool {
 	x.result = resultError
 	x.head(e, false)
 	x.start(p.status)
-	switch {
-	case x.method == http.MethodHead:
-	case view.Complete():
-		x.write(e.Body)
-	default:
-		x.broken = !x.stream(view, 0, -1)
+	if x.method != http.MethodHead {
+		s := source{entry: e, view: view}
+		s.seek(0, -1)
+		x.broken = !x.stream(&s)
 	}
 	return true
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"glassine/edge/cache"
-	"glassine/edge/rfc9111"
 )
 
 // origination is what came of a request to the origin side: a response, of the origin or of a function, or a page that
@@ -29,24 +28,9 @@ func (o *origination) status() int {
 	return o.resp.StatusCode
 }
 
-// stored is what the edge keeps with a cached response.
-type stored struct {
-	page     *page     // the body is this page, made anew for each viewer
-	result   result    // of the request that filled it
-	modified time.Time // Last-Modified, or zero
-	// plain: who asks for it may have it as it is. There is no page, its header can be written so, and nothing of the request
-	// but the key matters.
-	plain bool
-
-	vary    []string // fields beside the key that chose it, in canonical spelling, sorted; nil: none
-	varyKey string   // what they were: rfc9111.Policy.VaryKey
-
-	rfc  *rfc9111.Stored // its terms, without its header, where RFC 9111 rules; else nil
-	once http.Header     // more of the header, for who asked for it only; nil: none
-}
-
 // originate runs the origin-request function, if there is one, then asks the origin, and runs the origin-response function on its answer. An error says that ctx ended.
 func (e *Edge) originate(ctx context.Context, q *originRequest) (*origination, error) {
+	ctx = q.point.Context(ctx)
 	if q.fallback != nil {
 		return e.failover(ctx, q)
 	}
@@ -102,35 +86,90 @@ func originPage(err error) *page {
 	return &page{502, resultError, "OriginCommError", "CloudFront wasn't able to connect to the origin."}
 }
 
-// fill returns the fill of x's request for the cache. It may run after the viewer left.
-func (x *exchange) fill() cache.Fill {
+// fetching is what a fill needs of the request that began it, which it may outlive. It is for one fill.
+type fetching struct {
+	edge     *Edge
+	behavior *behavior
+	site     *site
+	q        *originRequest
+	sent     http.Header // of q, before functions change it
+	personal bool        // what comes may be meant for this viewer alone
+}
+
+func (x *exchange) newFetching() *fetching {
+	q := x.newOriginRequest()
+	return &fetching{x.edge, x.behavior, x.site, q, q.header.Clone(), !x.edge.cfg.Strict.Authorization && q.personal(x.behavior)}
+}
+
+// clone returns a copy for another fill.
+func (f *fetching) clone() *fetching {
+	g, q := *f, *f.q
+	q.header = q.header.Clone()
+	g.q = &q
+	return &g
+}
+
+// fill returns the fill of x's request for the cache. It may run after the viewer left. key is where it stores.
+func (x *exchange) fill(key cache.Key) cache.Fill {
 	if x.behavior.rfc != nil {
 		return x.fillByRFC(x.cacheRequest(), false)
 	}
-	e, b, site, q := x.edge, x.behavior, x.site, x.newOriginRequest()
-	sent := q.header.Clone()
+	f, came := x.newFetching(), x.came
+	pieces := x.inSlices(key, f)
 	return func(ctx context.Context, stale *cache.Entry) (*cache.Response, error) {
-		q.forFill(stale)
-		o, err := e.originate(ctx, q)
-		if err != nil {
-			return nil, err
+		f.q.forFill(stale)
+		o := came.take()
+		if o == nil && stale == nil && pieces != nil {
+			if r := pieces.whole(ctx, false); r != nil {
+				return r, nil
+			}
 		}
-		status := o.status()
-		switch {
-		case stale != nil && status == http.StatusNotModified:
-			o.resp.Body.Close()
-			return e.revalidated(b, site, stale, o.resp, sent), nil
-		case o.page != nil:
-			ttl := site.errorMin(status)
-			return failure(site, &cache.Response{
-				Status: status, Meta: &stored{page: o.page, result: o.page.result}, Length: 0,
-				TTL: ttl, Store: ttl > 0, Share: true,
-			}), nil
+		if o == nil {
+			var err error
+			if o, err = f.edge.originate(ctx, f.q); err != nil {
+				return nil, err
+			}
 		}
-		r := e.response(b, site, o)
-		r.Meta.(*stored).chosen(b, e.cfg.Strict, r.Header, sent)
-		return q.compressed(b, failure(site, r)), nil
+		r := f.cached(o, stale)
+		if pieces != nil && r.Store && r.Status == http.StatusOK && r.Length > f.edge.cache.MaxObject() && takesRanges(o.resp.Header) {
+			if whole := pieces.whole(ctx, true); whole != nil {
+				r.Body.Close()
+				return whole, nil
+			}
+		}
+		return f.q.compressed(f.behavior, r), nil
 	}
+}
+
+// takesRanges reports whether a response's header says that its origin serves ranges of it which go together.
+func takesRanges(h http.Header) bool {
+	return strings.EqualFold(h.Get("Accept-Ranges"), "bytes") && validator(h.Get) != ""
+}
+
+// cached makes what is cached of an answer, which may be that stale is good as it is.
+func (f *fetching) cached(o *origination, stale *cache.Entry) *cache.Response {
+	e, status := f.edge, o.status()
+	switch {
+	case stale != nil && status == http.StatusNotModified:
+		o.resp.Body.Close()
+		r := e.revalidated(f.behavior, f.site, stale, o.resp, f.sent)
+		if f.personal {
+			unshared(e.cfg.Strict, r)
+		}
+		return r
+	case o.page != nil:
+		ttl := f.site.errorMin(status)
+		return failure(f.site, &cache.Response{
+			Status: status, Meta: &stored{page: o.page, result: o.page.result}, Length: 0,
+			TTL: ttl, Store: ttl > 0, Share: true,
+		})
+	}
+	r := e.response(f.behavior, f.site, o)
+	r.Meta.(*stored).chosen(f.behavior, e.cfg.Strict, r.Header, f.sent)
+	if f.personal {
+		unshared(e.cfg.Strict, r)
+	}
+	return failure(f.site, r)
 }
 
 // failure is r, which what is stored stands in for when r is an error of the origin's side; that is not tried again for as long
@@ -204,7 +243,11 @@ func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *ht
 	if resp.Header.Get("Date") == "" {
 		h.Set("Date", e.cfg.Now().UTC().Format(http.TimeFormat))
 	}
-	l := b.ttl.judge(e.cfg.Strict, stale.Status, h, site.errorMin(stale.Status))
+	status := stale.Status
+	if stale.Meta.(*stored).slice != nil {
+		status = http.StatusOK // its header is the whole's
+	}
+	l := b.ttl.judge(e.cfg.Strict, status, h, site.errorMin(status))
 	age := max(0, parseSeconds(resp.Header.Get("Age"), 0))
 	e.clean(h, b)
 	meta := &stored{result: resultMiss, plain: writable(h)}
@@ -220,6 +263,23 @@ func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *ht
 // clean takes out of an origin's response header what does not reach viewers, and adds our Via.
 // CloudFront Developer Guide, "Request and response behavior for custom origins", "Response behavior for custom origins".
 func (e *Edge) clean(h http.Header, b *behavior) {
+	dropHop(h)
+	if !b.forwardsCookies() {
+		// Cookies that are not forwarded are not handed out either: whoever comes next would get them from the cache.
+		delete(h, "Set-Cookie")
+	}
+	if vary := b.keptVary(h["Vary"]); b.rfc != nil {
+		// All of it: viewers are caches too.
+	} else if vary == "" {
+		delete(h, "Vary")
+	} else {
+		h["Vary"] = []string{vary}
+	}
+	h["Via"] = []string{strings.Join(append(h["Via"], e.brand.via...), ", ")}
+}
+
+// dropHop takes out of an origin's header what is of the hop to it alone, and what only the edge says.
+func dropHop(h http.Header) {
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
 			h.Del(strings.TrimSpace(name))
@@ -236,18 +296,6 @@ func (e *Edge) clean(h http.Header, b *behavior) {
 			delete(h, name)
 		}
 	}
-	if !b.forwardsCookies() {
-		// Cookies that are not forwarded are not handed out either: whoever comes next would get them from the cache.
-		delete(h, "Set-Cookie")
-	}
-	if vary := b.keptVary(h["Vary"]); b.rfc != nil {
-		// All of it: viewers are caches too.
-	} else if vary == "" {
-		delete(h, "Vary")
-	} else {
-		h["Vary"] = []string{vary}
-	}
-	h["Via"] = []string{strings.Join(append(h["Via"], e.brand.via...), ", ")}
 }
 
 // keptVary returns what of an origin's Vary viewers see: the names that can vary the answer, being in the key.

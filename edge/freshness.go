@@ -12,7 +12,7 @@ import (
 // ttlPolicy is a cache policy's MinTTL, DefaultTTL and MaxTTL in seconds.
 type ttlPolicy struct{ least, normal, most int64 }
 
-// Strict switches off, one by one, what the edge does better than CloudFront: docs/aws-differences.md. With all four it does what
+// Strict switches off, one by one, what the edge does better than CloudFront: docs/aws-differences.md. With all of them it does what
 // CloudFront does. Behaviors that cache by RFC 9111 are not concerned.
 type Strict struct {
 	// Vary: of a response's Vary only what is in the cache key tells requests apart. Otherwise so does all that is forwarded.
@@ -24,6 +24,9 @@ type Strict struct {
 	MustRevalidate bool
 	// Truncated: a body that ends with the connection, of which nobody knows whether it is whole, is stored.
 	Truncated bool
+	// Authorization: what came for a request whose Authorization the origin saw, and which is not in the cache key, is stored for
+	// all. Otherwise only where the response allows that (RFC 9111, section 3.5).
+	Authorization bool
 }
 
 // lifetime is what is to become of a response.
@@ -32,6 +35,7 @@ type lifetime struct {
 	store       bool          // later requests may have it
 	share       bool          // those who wait for it now may have it
 	revalidates bool          // it has a validator
+	why         string        // what ttl was computed from, in a few words
 	// staleWhile and staleError are for how long after ttl it is served while it is refreshed, and when its origin fails.
 	staleWhile, staleError time.Duration
 }
@@ -50,10 +54,11 @@ func (p ttlPolicy) judge(strict Strict, status int, h http.Header, errorMin time
 	age := max(0, parseSeconds(h.Get("Age"), 0))
 	switch status {
 	case 404, 410, 414, 500, 501, 502, 503, 504:
-		l.ttl = max(errorMin, p.capped(explicit, given))
+		l.ttl, l.why = max(errorMin, p.capped(explicit, given)), "an error is kept for ErrorCachingMinTTL, or longer when it says so"
 		l.store = l.ttl > 0
 		return l
 	case 400, 403, 405, 412, 415:
+		l.why = "such an error is kept only when it has max-age or s-maxage"
 		if cc.sMaxAge >= 0 || cc.maxAge >= 0 {
 			l.ttl = max(errorMin, p.capped(explicit, given))
 			l.store = l.ttl > 0
@@ -61,24 +66,27 @@ func (p ttlPolicy) judge(strict Strict, status int, h http.Header, errorMin time
 		return l
 	case 307, 308:
 		if len(h["Cache-Control"]) == 0 && !cc.targeted {
+			l.why = "such a redirect is kept only when it has Cache-Control"
 			return l
 		}
 	case 200, 203, 204, 300, 301, 302, 303:
 	default:
 		// 206 and 304 answer what we did not ask; the rest is not in the lists of the pages above.
+		l.why = "responses with this status are not kept"
 		l.share = status != http.StatusPartialContent && status != http.StatusNotModified
 		return l
 	}
 	seconds := max(p.least, p.normal)
+	l.why = "it says nothing, so DefaultTTL counts"
 	switch forbidden := cc.noStore || cc.noCache || cc.private; {
 	case forbidden && p.least > 0:
-		seconds = p.least
+		seconds, l.why = p.least, cc.forbids()+", but MinTTL is above 0"
 	case forbidden && cc.noCache && !cc.noStore && !cc.private && l.revalidates:
-		return lifetime{store: true, revalidates: true}
+		return lifetime{store: true, revalidates: true, why: "no-cache: it is kept, and revalidated each time"}
 	case forbidden || varyAll(h) && p.least == 0:
-		return lifetime{}
+		return lifetime{why: or(cc.forbids(), "Vary: * says that every request has its own")}
 	case given:
-		seconds = min(max(explicit, p.least), p.most)
+		seconds, l.why = min(max(explicit, p.least), p.most), cc.source()
 	}
 	seconds = max(seconds-age, p.least)
 	l.ttl = time.Duration(seconds) * time.Second
@@ -127,6 +135,7 @@ type cacheControl struct {
 	staleWhile, staleIfError        int64
 	targeted                        bool // Expires does not count
 	noCache, noStore, private       bool
+	public                          bool
 	mustRevalidate, proxyRevalidate bool
 }
 
@@ -157,7 +166,7 @@ func targetedControl(d rfc9111.Directives) cacheControl {
 	return cacheControl{
 		targeted: true, maxAge: seconds(d.MaxAge), sMaxAge: seconds(d.SMaxAge), staleWhile: seconds(d.StaleWhileRevalidate),
 		staleIfError: seconds(d.StaleIfError), noStore: d.NoStore, noCache: d.NoCache || len(d.NoCacheFields) > 0,
-		private: d.Private || len(d.PrivateFields) > 0, mustRevalidate: d.MustRevalidate, proxyRevalidate: d.ProxyRevalidate,
+		private: d.Private || len(d.PrivateFields) > 0, public: d.Public, mustRevalidate: d.MustRevalidate, proxyRevalidate: d.ProxyRevalidate,
 	}
 }
 
@@ -184,6 +193,8 @@ func parseCacheControl(lines []string) cacheControl {
 				cc.noStore = true
 			case "private":
 				cc.private = true
+			case "public":
+				cc.public = true
 			case "must-revalidate":
 				cc.mustRevalidate = true
 			case "proxy-revalidate":
@@ -261,4 +272,32 @@ func (cc cacheControl) freshFor(h http.Header) (seconds int64, given bool) {
 		return 0, true
 	}
 	return max(0, int64(expires.Sub(date)/time.Second)), true
+}
+
+// source is what freshFor returned, when something was given.
+func (cc cacheControl) source() string {
+	switch {
+	case cc.targeted && cc.sMaxAge >= 0:
+		return "s-maxage of CDN-Cache-Control or Surrogate-Control"
+	case cc.targeted:
+		return "max-age of CDN-Cache-Control or Surrogate-Control"
+	case cc.sMaxAge >= 0:
+		return "s-maxage of Cache-Control"
+	case cc.maxAge >= 0:
+		return "max-age of Cache-Control"
+	}
+	return "Expires"
+}
+
+// forbids is the directive that keeps a response from being kept, or "".
+func (cc cacheControl) forbids() string {
+	switch {
+	case cc.noStore:
+		return "no-store"
+	case cc.private:
+		return "private"
+	case cc.noCache:
+		return "no-cache"
+	}
+	return ""
 }

@@ -59,6 +59,9 @@ func (e *Edge) Invalidate(ctx context.Context, c iam.Caller, distributionID, cal
 			e.cache.Purge(d.DomainName + path)
 		}
 	}
+	// What is on disk stays away after a power failure too, now that the caller is told. An error says that nothing is there
+	// any more, which the log has.
+	_ = e.cache.SyncPurges()
 	if err := e.put(ctx, invalidationTable, invalidationKey(d.ID, len(done)), i); err != nil {
 		return Invalidation{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"glassine/edge/cache"
 	"glassine/edge/compress"
+	"glassine/telemetry"
 )
 
 // originRequest is one request to an origin, before and after the origin-request function changed it. It holds nothing
@@ -30,9 +31,11 @@ type originRequest struct {
 
 	target   target
 	attempts int
-	signer   *originSigner // nil: nothing signs what goes to an S3 target
-	fallback *fallback     // nil: there is no other origin
-	upstream *upstream     // nil: nobody wants the times
+	signer   *originSigner   // nil: nothing signs what goes to an S3 target
+	fallback *fallback       // nil: there is no other origin
+	upstream *upstream       // nil: nobody wants the times
+	hints    *interim        // nil: nobody wants interim responses
+	point    telemetry.Point // where in a trace its steps are
 
 	accepted     compress.Accepted
 	viewerScheme string
@@ -80,7 +83,7 @@ func (x *exchange) newOriginRequest() *originRequest {
 		host: b.origin.DomainName, header: http.Header{},
 		target: newTarget(b.origin, x.scheme()), attempts: b.origin.ConnectionAttempts, signer: b.signer,
 	}
-	q.fallback, q.viewerScheme = b.fallback, x.scheme()
+	q.fallback, q.viewerScheme, q.point, q.hints = b.fallback, x.scheme(), x.point, x.hints
 	if b.compress {
 		q.accepted = x.accepted()
 	}

@@ -61,7 +61,7 @@ func (x *exchange) refuse(p *page) {
 	if p.result != resultLimitExceeded && x.customError(p.status) {
 		return
 	}
-	h := x.w.Header()
+	h := x.answerHeader()
 	h["Server"] = x.edge.brand.own
 	if strings.HasPrefix(p.cause, xmlHeader) {
 		h["Content-Type"] = []string{"text/xml"}
@@ -97,7 +97,7 @@ func (x *exchange) redirect() {
 		location += "?" + x.query
 	}
 	title := strconv.Itoa(status) + " " + http.StatusText(status)
-	h := x.w.Header()
+	h := x.answerHeader()
 	h["Server"] = x.edge.brand.own
 	h["Content-Type"] = []string{"text/html"}
 	h["Location"] = []string{location}
@@ -107,7 +107,7 @@ func (x *exchange) redirect() {
 
 // plain sends a short answer of our own.
 func (x *exchange) plain(status int, result result, body string) {
-	h := x.w.Header()
+	h := x.answerHeader()
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	h["Date"] = []string{x.edge.cfg.Now().UTC().Format(http.TimeFormat)}
 	h["Via"] = x.edge.brand.via

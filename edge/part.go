@@ -11,7 +11,8 @@ import (
 // part is what of a stored response a request gets.
 type part struct {
 	kind          partKind
-	first, length int64 // of the body; length is -1 while that of the whole is unknown
+	first, length int64    // of the body; length is -1 while that of the whole is unknown
+	several       *several // of partSeveral
 }
 
 type partKind int
@@ -19,28 +20,38 @@ type partKind int
 const (
 	partWhole         partKind = iota // the response as it is
 	partRange                         // 206
+	partSeveral                       // 206 with several ranges
 	partNothing                       // 304
 	partUnsatisfiable                 // 416
 )
 
 // choose evaluates the viewer's conditions and range on a stored response.
 func (x *exchange) choose(e *cache.Entry, meta *stored) part {
-	whole := part{length: e.Length}
 	if e.Status != http.StatusOK {
-		return whole
+		return part{length: e.Length}
 	}
+	return x.chooseOf(e, meta, e.Length)
+}
+
+// chooseOf is choose for a representation of length bytes, -1 while that is not known, with e's header.
+func (x *exchange) chooseOf(e *cache.Entry, meta *stored, length int64) part {
+	whole := part{length: length}
 	if x.unmodified(e, meta) {
 		return part{kind: partNothing}
 	}
-	if line := x.header.Values("Range"); len(line) == 1 && e.Length >= 0 && x.method == http.MethodGet && x.ifRange(e, meta) {
-		start, n, kind := parseRange(line[0], e.Length)
-		switch kind {
-		case rangeUnsatisfiable:
-			// CloudFront does not say what it sends with it; what we send is what RFC 9110, section 15.5.17 asks.
-			return part{kind: partUnsatisfiable}
-		case rangeOne:
-			return part{kind: partRange, first: start, length: n}
+	line := x.header.Values("Range")
+	if len(line) != 1 || length < 0 || x.method != http.MethodGet || !x.ifRange(e, meta) {
+		return whole
+	}
+	switch parts, kind := parseRange(line[0], length); kind {
+	case rangeUnsatisfiable:
+		// CloudFront does not say what it sends with it; what we send is what RFC 9110, section 15.5.17 asks.
+		return part{kind: partUnsatisfiable}
+	case rangeSome:
+		if len(parts) == 1 {
+			return part{kind: partRange, first: parts[0].First, length: parts[0].Length()}
 		}
+		return part{kind: partSeveral, length: length, several: newSeveral(parts, e.Header.Get("Content-Type"))}
 	}
 	return whole
 }
@@ -48,7 +59,7 @@ func (x *exchange) choose(e *cache.Entry, meta *stored) part {
 // status is the answer's.
 func (p part) status(e *cache.Entry) int {
 	switch p.kind {
-	case partRange:
+	case partRange, partSeveral:
 		return http.StatusPartialContent
 	case partNothing:
 		return http.StatusNotModified
@@ -61,7 +72,7 @@ func (p part) status(e *cache.Entry) int {
 // drops reports whether the answer goes without a field of the stored response.
 func (p part) drops(name string) bool {
 	switch {
-	case p.kind == partWhole || p.kind == partRange || !strings.HasPrefix(name, "Content-"):
+	case p.kind == partWhole || p.kind == partRange || p.kind == partSeveral || !strings.HasPrefix(name, "Content-"):
 		return false
 	case p.kind == partNothing:
 		// RFC 9110, section 15.4.5: the fields that a 304 has are those that tell a cache what it needs.

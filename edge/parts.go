@@ -43,18 +43,24 @@ func (x *exchange) within(e *cache.Entry, s *rfc9111.Stored, r rfc9111.Range) (r
 	return r.Within(s.Part)
 }
 
-// givePart answers with a part of a stored part.
-func (x *exchange) givePart(e *cache.Entry, held, p rfc9111.Part) bool {
+// givePart answers with a part of a stored part. It is false when the file of that is gone, and nothing was done.
+func (x *exchange) givePart(e *cache.Entry, held, p rfc9111.Part) (hit, whole bool) {
+	v := e.Open()
+	if v == nil {
+		return false, false
+	}
+	defer v.Close()
 	x.result, x.handled = resultHit, handledHit
 	x.head(e, true)
 	x.ranged = strconv.FormatInt(p.First, 10) + "-" + strconv.FormatInt(p.Last, 10)
-	h := x.w.Header()
+	h := x.answerHeader()
 	h["Content-Range"] = []string{p.String()}
 	h["Content-Length"] = []string{strconv.FormatInt(p.Length(), 10)}
 	x.start(http.StatusPartialContent)
 	first := p.First - held.First
-	x.write(e.Body[first : first+p.Length()])
-	return true
+	s := source{entry: e, view: v}
+	s.seek(first, p.Length())
+	return true, x.stream(&s)
 }
 
 // storable reports whether a response may be stored as what it says to be. A part must have the length that its Content-Range

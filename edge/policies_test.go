@@ -79,7 +79,7 @@ func TestOriginRequestPolicyAddsToTheOriginRequestAndNotToTheKey(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rg := with(t, setup{origin: always(200, "0123"), config: func(c *Config) { c.Geo = germany{} }}, func(rg *rig, b *CacheBehavior) {
+			rg := with(t, setup{origin: always(200, "0123", "Cache-Control", "public"), config: func(c *Config) { c.Geo = germany{} }}, func(rg *rig, b *CacheBehavior) {
 				test.policy.Name = "p"
 				p, err := rg.OriginRequestPolicies.Create(t.Context(), rg.root, test.policy)
 				if err != nil {

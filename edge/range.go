@@ -1,8 +1,7 @@
 package edge
 
 import (
-	"strconv"
-	"strings"
+	"glassine/edge/rfc9111"
 )
 
 // rangeKind is what becomes of a Range header.
@@ -10,52 +9,34 @@ type rangeKind int
 
 const (
 	rangeIgnored       rangeKind = iota // the whole is sent
-	rangeOne                            // 206
+	rangeSome                           // 206
 	rangeUnsatisfiable                  // 416
 )
 
-// parseRange reads a Range of one byte range on a representation of size bytes (RFC 9110, section 14.1.2). Several
-// ranges, another unit, and what is malformed are ignored (ibid., section 14.2; CloudFront Developer Guide, "How
-// CloudFront processes partial requests for an object (range GETs)").
-func parseRange(s string, size int64) (start, length int64, kind rangeKind) {
-	unit, spec, ok := strings.Cut(s, "=")
-	if !ok || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || strings.Contains(spec, ",") {
-		return 0, 0, rangeIgnored
-	}
-	from, to, ok := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok {
-		return 0, 0, rangeIgnored
-	}
-	first, hasFirst, ok1 := position(from)
-	last, hasLast, ok2 := position(to)
-	switch {
-	case !ok1 || !ok2 || !hasFirst && !hasLast || hasFirst && hasLast && last < first:
-		return 0, 0, rangeIgnored
-	case !hasFirst:
-		if last == 0 || size == 0 {
-			return 0, 0, rangeUnsatisfiable
-		}
-		n := min(last, size)
-		return size - n, n, rangeOne
-	case first >= size:
-		return 0, 0, rangeUnsatisfiable
-	case !hasLast || last >= size:
-		last = size - 1
-	}
-	return first, last - first + 1, rangeOne
-}
+// mostRanges is how many ranges a request may name, so that a short one does not cost a long answer (RFC 9110, section 17.15).
+const mostRanges = 32
 
-// position reads the digits of a byte position; a number too large for an int64 is the largest one.
-func position(s string) (n int64, given, ok bool) {
-	if s == "" {
-		return 0, false, true
+// parseRange reads a Range on a representation of size bytes and returns what can be sent of it: ranges that begin behind the end
+// do not count unless all do (RFC 9110, section 14.1.2). Another unit, what is malformed, and ranges that overlap or do not
+// ascend are ignored (CloudFront Developer Guide, "How CloudFront processes partial requests for an object (range GETs)").
+func parseRange(s string, size int64) ([]rfc9111.Part, rangeKind) {
+	ranges, ok := rfc9111.ParseRange(s, mostRanges)
+	if !ok {
+		return nil, rangeIgnored
 	}
-	if strings.Trim(s, "0123456789") != "" {
-		return 0, false, false
+	var parts []rfc9111.Part
+	for _, r := range ranges {
+		p, ok := r.Resolve(size)
+		if !ok {
+			continue
+		}
+		if len(parts) > 0 && p.First <= parts[len(parts)-1].Last {
+			return nil, rangeIgnored
+		}
+		parts = append(parts, p)
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		n = 1<<63 - 1
+	if len(parts) == 0 {
+		return nil, rangeUnsatisfiable
 	}
-	return n, true, true
+	return parts, rangeSome
 }

@@ -15,6 +15,8 @@ import (
 type routes struct {
 	exact map[string]*site // by host name, in lower case
 	wild  map[string]*site // by what follows the *: .example.com
+	// logged says that a site has a standard log, so that requests take note of what a line says.
+	logged bool
 }
 
 // site is a distribution as requests see it.
@@ -27,6 +29,9 @@ type site struct {
 	pages      map[int]errorPage
 	geo        *geoRestriction // nil: all countries are served
 	tagHeader  string          // canonical; "": none
+	tls        ViewerTLS
+	altSvc     []string   // Alt-Svc of answers over TLS, nil: HTTP/3 is not served
+	log        *logTarget // nil: no standard log
 }
 
 // behavior is a cache behavior with what it refers to.
@@ -62,6 +67,7 @@ func (e *Edge) publish() error {
 			return fmt.Errorf("compile distribution %s: %w", d.ID, err)
 		}
 		r.exact[d.DomainName] = s
+		r.logged = r.logged || s.log != nil
 		for _, alias := range d.Config.Aliases {
 			alias = strings.ToLower(alias)
 			if suffix, ok := strings.CutPrefix(alias, "*"); ok {
@@ -78,12 +84,13 @@ func (e *Edge) publish() error {
 
 func (e *Edge) compile(d *Distribution) (*site, error) {
 	cfg := &d.Config
-	s := &site{id: d.ID, domain: d.DomainName, enabled: cfg.Enabled, errorTTL: map[int]int64{}}
+	s := &site{id: d.ID, domain: d.DomainName, enabled: cfg.Enabled, errorTTL: map[int]int64{}, tls: d.viewerTLS()}
+	s.altSvc = e.advertisement(s.tls)
 	if cfg.DefaultRootObject != "" {
 		s.root = "/" + cfg.DefaultRootObject
 	}
 	s.geo, s.tagHeader = newGeoRestriction(cfg.GeoRestriction, cfg.GeoLocations), http.CanonicalHeaderKey(cfg.CacheTagHeader)
-	s.pages = errorPages(cfg.CustomErrorResponses)
+	s.pages, s.log = errorPages(cfg.CustomErrorResponses), e.logTarget(d)
 	for _, r := range cfg.CustomErrorResponses {
 		if r.ErrorCachingMinTTL != nil {
 			s.errorTTL[r.ErrorCode] = *r.ErrorCachingMinTTL

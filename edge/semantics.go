@@ -99,11 +99,16 @@ func (x *exchange) byRFC9111() bool {
 			}
 		}
 		d := p.Decide(asked, s, x.edge.cfg.Now())
+		x.trace.Fact("glassine.cache.decision", d.Reason, "by RFC 9111")
 		switch {
 		case d.Action == rfc9111.Serve && s.Status == http.StatusPartialContent:
-			return x.givePart(e, s.Part, part)
+			if hit, whole := x.givePart(e, s.Part, part); hit {
+				return whole
+			}
 		case d.Action == rfc9111.Serve:
-			return x.hit(e)
+			if hit, whole := x.hit(e); hit {
+				return whole
+			}
 		case d.Action == rfc9111.Refuse:
 			x.refuse(pageOnlyCached)
 			return true
@@ -118,9 +123,9 @@ func (x *exchange) byRFC9111() bool {
 	return x.pass()
 }
 
-// usable returns what is stored in memory under key, with its terms, if it was chosen by what x's request has; nil otherwise.
+// usable returns what is stored under key, with its terms, if it was chosen by what x's request has; nil otherwise.
 func (x *exchange) usable(key cache.Key) (*cache.Entry, *rfc9111.Stored) {
-	e := x.edge.cache.Peek(key)
+	e := x.edge.cache.Recall(x.r.Context(), key)
 	if e == nil || !x.matches(e) {
 		return nil, nil
 	}
@@ -135,7 +140,10 @@ func (x *exchange) fetchByRFC(k, key cache.Key, asked rfc9111.Request, s *rfc911
 		// What this viewer wants of the origin is not what others want, and what another fetches would not do.
 		get = x.edge.cache.Renew
 	}
+	x.record()
+	wait := x.span("fetch", "glassine.cache.reason", d.Reason)
 	view, err := get(x.r.Context(), key, x.fillByRFC(asked, own))
+	wait.Fail(err)
 	if err != nil {
 		return false, x.unfetched(err)
 	}
@@ -149,10 +157,13 @@ func (x *exchange) fetchByRFC(k, key cache.Key, asked rfc9111.Request, s *rfc911
 	if m := view.Entry.Meta.(*stored); view.How != cache.Filled && m.rfc != nil && view.Entry.Status == http.StatusPartialContent {
 		r, _ := x.wantsPart()
 		part, ok := r.Within(m.rfc.Part)
-		if !ok || !view.Complete() {
+		if file, _, _ := view.File(); !ok || file == nil && !view.Complete() {
 			return false, x.pass()
 		}
-		return false, x.givePart(view.Entry, m.rfc.Part, part)
+		if hit, whole := x.givePart(view.Entry, m.rfc.Part, part); hit {
+			return false, whole
+		}
+		return true, false
 	}
 	return false, x.view(view)
 }

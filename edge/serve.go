@@ -9,17 +9,19 @@ import (
 	"time"
 
 	"glassine/edge/cache"
-	"glassine/edge/http1"
+	"glassine/telemetry"
 )
 
-// exchange is one request and its answer. On a connection that runs http1's loop, a request that cannot be answered from
-// memory has two: the loop's, which leaves nothing behind, and net/http's.
+// exchange is one request and its answer. On a connection that runs a loop of our own, a request that cannot be answered
+// from memory has two: the loop's, which leaves nothing behind, and the handler's.
 type exchange struct {
 	edge *Edge
 	viewer
 	w    http.ResponseWriter // nil in the loop
 	r    *http.Request       // nil in the loop
-	loop *http1.Request      // nil in ServeHTTP
+	loop looped              // nil in ServeHTTP
+
+	hints *interim // nil: no interim responses are passed on
 
 	id          string    // "" in the loop unless there is an access log
 	began       time.Time // with the wall clock's and, if Config.Now has it, the monotonic reading
@@ -36,9 +38,14 @@ type exchange struct {
 	detail    string // "": result says it all
 	ranged    string // "start-end" of a 206
 	handled   handling
-	broken    bool      // the body of an error page broke off
-	upstream  *upstream // nil unless Server-Timing may be sent
+	broken    bool                // the body of an error page broke off
+	upstream  *upstream           // nil unless Server-Timing may be sent
+	trace     *telemetry.Recorder // nil: nothing is recorded
+	explained bool                // trace is to say why, too
+	point     telemetry.Point     // where in trace the next steps are
+	paced     time.Time           // the write deadline as it was set; zero: it was not
 
+	came       *came       // what the origin answered to a request for a slice, not taken yet; or nil
 	forwards   http.Header // forwarded's, once it was asked for
 	sentHeader lines       // the viewer's own, where a function changed it; else nil
 
@@ -63,13 +70,15 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
 	*x = exchange{edge: e, viewer: viewerOf(r), w: w, r: r, id: requestID(), room: x.room}
 	x.began = e.cfg.Now()
+	x.traced()
 	whole := x.serve() && !x.broken
-	if e.access != nil {
+	if x.logged() {
 		if x.sentHeader != nil {
 			x.header = x.sentHeader
 		}
-		e.access.line(x)
+		e.log(x)
 	}
+	x.conclude()
 	x.free()
 	if !whole {
 		panic(http.ErrAbortHandler)
@@ -85,7 +94,9 @@ func (x *exchange) free() {
 // serve answers the request. It returns false when the body broke off.
 func (x *exchange) serve() bool {
 	e := x.edge
-	switch p, insecure := x.admit(); {
+	p, insecure := x.admit()
+	x.explainRoute()
+	switch {
 	case p != nil:
 		x.refuse(p)
 		return true
@@ -96,16 +107,26 @@ func (x *exchange) serve() bool {
 	if answered, whole := x.onViewerRequest(); answered {
 		return whole
 	}
+	x.hints = x.newInterim()
 	if !x.behavior.cached(x.method) {
+		x.explainUncached()
 		return x.pass()
 	}
+	k := x.cacheKey()
+	x.explainKey()
+	x.explainLookup(k)
 	if x.behavior.rfc != nil {
 		return x.byRFC9111()
 	}
-	k := x.cacheKey()
-	if entry := e.cache.Lookup(k); entry != nil && x.matches(entry) {
-		return x.hit(entry)
+	if entry := e.cache.Find(k); entry != nil && x.matches(entry) {
+		if hit, whole := x.hit(entry); hit {
+			return whole
+		}
 	}
+	if answered, whole := x.bySlices(k); answered {
+		return whole
+	}
+	defer func() { _ = x.came.Close() }() // of a body that nobody took
 	return x.fetch(k)
 }
 
@@ -115,9 +136,13 @@ func (x *exchange) admit() (refused *page, insecure bool) {
 	if !x.target() {
 		return pageBadRequest, false
 	}
-	x.site = x.edge.routes.Load().site(x.host)
+	routes := x.edge.routes.Load()
+	x.site = routes.site(x.host)
 	if p := x.refusal(); p != nil {
 		return p, false
+	}
+	if x.tls != nil && x.astray(routes) {
+		return pageNoSite, false
 	}
 	b := x.site.behavior(x.path)
 	x.behavior = b
@@ -226,6 +251,7 @@ func (x *exchange) unfetched(err error) bool {
 
 // pass sends the request to the origin and its answer to the viewer, with no cache between.
 func (x *exchange) pass() bool {
+	x.record()
 	e, q := x.edge, x.newOriginRequest()
 	q.forPass(x.r)
 	o, err := e.originate(x.r.Context(), q)
@@ -236,6 +262,12 @@ func (x *exchange) pass() bool {
 		x.refuse(o.page)
 		return true
 	}
+	return x.passOn(o)
+}
+
+// passOn sends a response of the origin's side to the viewer, with no cache between.
+func (x *exchange) passOn(o *origination) bool {
+	e := x.edge
 	defer o.resp.Body.Close()
 	if x.behavior.rfc != nil {
 		x.outdated(o)
@@ -251,7 +283,7 @@ func (x *exchange) pass() bool {
 	if r.Status >= 400 && x.result == resultMiss {
 		x.result = resultError
 	}
-	h := x.w.Header()
+	h := x.answerHeader()
 	for name, values := range r.Header {
 		h[name] = values
 	}

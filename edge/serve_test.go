@@ -302,7 +302,7 @@ func TestConditionsAndRangesAreAnsweredFromTheCache(t *testing.T) {
 		{"range to the end", []string{"Range", "bytes=7-"}, 206, "789", "bytes 7-9/10"},
 		{"last bytes", []string{"Range", "bytes=-3"}, 206, "789", "bytes 7-9/10"},
 		{"range beyond the end", []string{"Range", "bytes=10-"}, 416, "", "bytes */10"},
-		{"several ranges get the whole", []string{"Range", "bytes=0-1,4-5"}, 200, "0123456789", ""},
+		{"several ranges that descend get the whole", []string{"Range", "bytes=4-5,0-1"}, 200, "0123456789", ""},
 		{"range of this tag", []string{"Range", "bytes=0-0", "If-Range", `"v1"`}, 206, "0", "bytes 0-0/10"},
 		{"range of another tag gets the whole", []string{"Range", "bytes=0-0", "If-Range", `"v0"`}, 200, "0123456789", ""},
 		{"range of a weak tag gets the whole", []string{"Range", "bytes=0-0", "If-Range", `W/"v1"`}, 200, "0123456789", ""},
@@ -450,7 +450,7 @@ func TestOriginThatCannotBeReachedIsTriedAsOftenAsTheOriginSays(t *testing.T) {
 		method   string
 		attempts int
 		want     int
-	}{{"GET", 3, 3}, {"GET", 1, 1}, {"HEAD", 2, 2}, {"POST", 3, 1}} {
+	}{{"GET", 3, 3}, {"GET", 1, 1}, {"HEAD", 2, 2}, {"POST", 3, 3}} {
 		t.Run(fmt.Sprintf("%s with %d attempts", test.method, test.attempts), func(t *testing.T) {
 			inBubble(t, setup{origin: func(*http.Request) (*http.Response, error) { return nil, refused }, dist: func(c *DistributionConfig) {
 				c.Origins[0].ConnectionAttempts = test.attempts

@@ -2,43 +2,15 @@ package edge
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"time"
+
+	"glassine/telemetry"
 )
-
-// connectTimeout is the context key of a target's connection timeout, a time.Duration.
-type connectTimeout struct{}
-
-// NewOriginTransport returns a transport as ServeHTTP needs it: HTTP/1.1, TLS 1.2 or later with verified certificates,
-// no compression of its own, the connection timeout of the origin that a request goes to, and no proxy. Each call
-// returns a new one; the caller may change it before its first use.
-func NewOriginTransport() *http.Transport {
-	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			timeout, ok := ctx.Value(connectTimeout{}).(time.Duration)
-			if !ok {
-				timeout = 10 * time.Second
-			}
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			return dialer.DialContext(ctx, network, address)
-		},
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        5 * time.Second, // OriginKeepaliveTimeout's default
-		ExpectContinueTimeout:  time.Second,
-	}
-}
 
 // errOriginTimeout says that the origin was silent for longer than its timeouts allow.
 var errOriginTimeout = fmt.Errorf("origin did not answer in time: %w", os.ErrDeadlineExceeded)
@@ -49,12 +21,12 @@ const headerLimit = 20480
 
 var errHeaderTooBig = errors.New("origin's response header is larger than 20480 bytes")
 
-// send sends q, again if the origin cannot be reached or does not answer a GET or HEAD, up to the origin's number of
+// send sends q, again if the origin cannot be reached, or does not answer a GET or HEAD, up to the origin's number of
 // attempts. The caller closes the body. CloudFront Developer Guide, "Control connection attempts and timeouts".
 func (e *Edge) send(ctx context.Context, q *originRequest) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		resp, err := e.sendOnce(ctx, q)
-		again := q.method == http.MethodGet || q.method == http.MethodHead
+		again := q.method == http.MethodGet || q.method == http.MethodHead || neverSent(err)
 		if err == nil || !again || attempt >= q.attempts || ctx.Err() != nil || errors.Is(err, errHeaderTooBig) {
 			return resp, err
 		}
@@ -62,18 +34,44 @@ func (e *Edge) send(ctx context.Context, q *originRequest) (*http.Response, erro
 }
 
 func (e *Edge) sendOnce(ctx context.Context, q *originRequest) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, connectTimeout{}, q.target.connect))
-	timer := time.AfterFunc(q.target.connect+q.target.read, func() { cancel(errOriginTimeout) })
+	ctx, span := telemetry.StartSpan(ctx, "origin", "server.address", q.target.domain, "http.request.method", q.method, "url.path", q.target.path+q.uri)
+	resp, err := e.exchangeWith(traceOrigin(ctx), q)
+	if err != nil {
+		span.Fail(err)
+		return nil, err
+	}
+	if span != nil {
+		telemetry.AddSpan(ctx, "response header", 0, "http.response.status_code", itoa(resp.StatusCode))
+		resp.Body = &tracedBody{ReadCloser: resp.Body, span: span}
+	}
+	return resp, nil
+}
+
+// exchangeWith sends q to its target, signed if it is to be, and returns the response.
+func (e *Edge) exchangeWith(ctx context.Context, q *originRequest) (*http.Response, error) {
+	terms, err := q.terms()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, originTerms{}, terms))
+	timer := newPatience(q.target.connect+q.target.read, func() { cancel(errOriginTimeout) })
+	ctx = q.hints.trace(timer.trace(ctx, q.target.read))
 	if q.upstream != nil {
 		ctx = q.upstream.trace(ctx, e.cfg.Now)
 	}
 	req := q.request().WithContext(ctx)
 	if q.signer != nil && q.target.s3 {
-		if err := q.signer.sign(ctx, req, q.target.region); err != nil {
+		_, signing := telemetry.StartSpan(ctx, "sign")
+		err := q.signer.sign(ctx, req, q.target.region)
+		signing.Fail(err)
+		if err != nil {
 			timer.Stop()
 			cancel(nil)
 			return nil, err
 		}
+	}
+	if req.Body != nil {
+		req.Body = timer.follow(req.Body, q.target.read)
 	}
 	resp, err := e.cfg.Origin.RoundTrip(req)
 	timer.Stop()

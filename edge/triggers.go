@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"glassine/aws/fault"
+	"glassine/telemetry"
 )
 
 // eventType is one of the four events at which functions run, with what a function may do there.
@@ -113,7 +114,9 @@ var pageFunction = &page{
 func (e *Edge) invoke(ctx context.Context, q *originRequest, t *trigger, event []byte) ([]byte, *page) {
 	limited, cancel := context.WithTimeout(ctx, t.at.timeout)
 	defer cancel()
+	limited, span := telemetry.StartSpan(limited, t.at.name+" function", "faas.invoked_name", t.function)
 	answer, err := e.cfg.Invoker.InvokeEdge(limited, t.function, event)
+	span.Fail(err)
 	if fault.Is(err, "TooManyRequestsException") {
 		e.warn(ctx, q, t, "Lambda@Edge function was throttled", err)
 		return nil, &page{

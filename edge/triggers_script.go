@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"glassine/edge/script"
+	"glassine/telemetry"
 )
 
 // liveScript is the LIVE stage of a CloudFront function, as requests run it. References are one of the configuration and one
@@ -105,7 +106,9 @@ var errOriginChange = errors.New("the function changed the origin, which functio
 // runScript calls s, writes its log, and refuses a result that no request or response could have.
 func (x *exchange) runScript(s *liveScript, ev *script.Event) (*script.Result, *page) {
 	ctx := x.r.Context()
+	_, span := telemetry.StartSpan(ctx, "CloudFront function", "faas.name", s.name)
 	r, err := s.run(ctx, ev)
+	span.Fail(err)
 	switch {
 	case ctx.Err() != nil:
 		return nil, pageScript // nobody reads it

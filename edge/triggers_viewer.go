@@ -16,6 +16,9 @@ import (
 // "Write and create a Lambda@Edge function", "Change the URI"), and what is derived for the cache key is made of the new ones.
 func (x *exchange) onViewerRequest() (answered, whole bool) {
 	t := &x.behavior.triggers
+	if t.atViewerRequest() {
+		x.record()
+	}
 	switch {
 	case t.scriptRequest != nil:
 		answered, whole = x.runRequestScript(t.scriptRequest)
@@ -97,7 +100,7 @@ func (x *exchange) setHeader(h http.Header) {
 // generated answers with a response that a function at viewer-request made. It is never cached, and no viewer-response function
 // sees it.
 func (x *exchange) generated(g *generated, result result) {
-	h := x.w.Header()
+	h := x.answerHeader()
 	for name, values := range g.header {
 		h[name] = values
 	}
@@ -132,7 +135,7 @@ func (x *exchange) onViewerResponse(status int) (next int, answered bool) {
 	if status >= 400 || !t.atViewerResponse() {
 		return status, false
 	}
-	h := x.w.Header()
+	h := x.answerHeader()
 	before := seenHeader(h)
 	var c *changedResponse
 	var p *page

@@ -74,7 +74,7 @@ func (x *exchange) variant(k cache.Key) cache.Key {
 	if names == nil {
 		return k
 	}
-	if e := x.edge.cache.Peek(k); e != nil && x.matches(e) {
+	if e := x.edge.cache.Recall(x.r.Context(), k); e != nil && x.matches(e) {
 		return k
 	}
 	key := append(slices.Clone(k.Bytes), "\x00vary\x00"...)
@@ -138,6 +138,7 @@ const varyTries = 3
 
 // fetch answers what a lookup under k did not: from a variant that is stored, or from a fetch.
 func (x *exchange) fetch(k cache.Key) bool {
+	x.record()
 	for range varyTries {
 		again, whole := x.fetchVariant(k, x.variant(k))
 		if !again {
@@ -150,12 +151,14 @@ func (x *exchange) fetch(k cache.Key) bool {
 // fetchVariant is one try under key. again: what is there is for requests with other fields.
 func (x *exchange) fetchVariant(k, key cache.Key) (again, whole bool) {
 	get := x.edge.cache.Fetch
-	if x.behavior.forwardsCookies() && x.edge.cache.Peek(key) == nil {
+	if x.behavior.forwardsCookies() && x.edge.cache.Recall(x.r.Context(), key) == nil {
 		// CloudFront Developer Guide, "Simultaneous requests for the same object (request collapsing)": not where cookies are
 		// forwarded. Among those who had to ask, each asks for itself.
 		get = x.edge.cache.Renew
 	}
-	view, err := get(x.r.Context(), key, x.fill())
+	wait := x.span("fetch")
+	view, err := get(x.r.Context(), key, x.fill(key))
+	wait.Fail(err)
 	if err != nil {
 		return false, x.unfetched(err)
 	}
@@ -166,5 +169,6 @@ func (x *exchange) fetchVariant(k, key cache.Key) (again, whole bool) {
 	if !x.matches(view.Entry) {
 		return true, false
 	}
+	x.explainView(view)
 	return false, x.view(view)
 }

@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-
-	"glassine/edge/http1"
 )
 
 // viewer is a viewer's request as the steps before the cache see it, whoever parsed it.
@@ -39,14 +37,7 @@ func (h headerMap) Size() int                   { return headerSize(http.Header(
 func viewerOf(r *http.Request) viewer {
 	return viewer{
 		method: r.Method, uri: r.RequestURI, host: r.Host, remote: r.RemoteAddr, proto: r.Proto, major: r.ProtoMajor, minor: r.ProtoMinor,
-		tls: r.TLS, header: headerMap(r.Header), body: r.ContentLength > 0 || len(r.TransferEncoding) > 0, length: r.ContentLength,
-	}
-}
-
-func viewerInLoop(r *http1.Request) viewer {
-	return viewer{
-		method: r.Method, uri: r.Target, host: r.Host, remote: r.Remote, proto: "HTTP/1.1", major: 1, minor: 1,
-		tls: r.TLS, header: r,
+		tls: r.TLS, header: headerMap(r.Header), body: r.ContentLength != 0, length: r.ContentLength,
 	}
 }
 
@@ -91,11 +82,7 @@ func (x *exchange) headerMap() http.Header {
 	}
 	h := x.made
 	clear(h)
-	x.loop.All(func(name, _ string) {
-		if name = http.CanonicalHeaderKey(name); h[name] == nil {
-			h[name] = x.loop.Values(name)
-		}
-	})
+	x.loop.AddTo(h)
 	x.header = headerMap(h)
 	return h
 }

@@ -15,7 +15,7 @@ import (
 
 // rawOrigin is an origin that writes answer to every connection, and a transport that reaches it under any name. heard
 // gets the header of each request as it stood on the wire.
-func rawOrigin(t *testing.T, answer string) (*http.Transport, <-chan string) {
+func rawOrigin(t *testing.T, answer string) (*OriginTransport, <-chan string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -120,37 +120,6 @@ func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byt
 	return result.Payload, nil
 }
 
-// CheckEdgeFunction returns an InvalidLambdaFunctionAssociation fault that says why versionARN cannot be associated with a
-// distribution, or nil.
-func (s *Service) CheckEdgeFunction(ctx context.Context, versionARN string) error {
-	_, _, v, err := s.edgeVersion(versionARN)
-	if err != nil {
-		return fault.New("InvalidLambdaFunctionAssociation", "The function %s does not exist, or is not a numbered version.", versionARN)
-	}
-	if len(v.Environment) > 0 {
-		return fault.New("InvalidLambdaFunctionAssociation", "The function cannot have environment variables. Function: %s", versionARN)
-	}
-	_, err = s.cfg.IAM.AssumeForService(ctx, v.Role, []string{ServicePrincipal, EdgeServicePrincipal}, "replicator", minimumLife)
-	if err != nil {
-		return fault.New("InvalidLambdaFunctionAssociation",
-			"The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: %s", v.Role)
-	}
-	return nil
-}
-
-func (s *Service) edgeVersion(versionARN string) (ref, Function, Version, error) {
-	r, err := s.parseRef(versionARN)
-	if err != nil {
-		return r, Function{}, Version{}, err
-	}
-	f, exists := s.functions.Get(r.key())
-	v, ok := f.version(r.qualifier)
-	if !exists || !ok || v.Number != r.qualifier || v.Number == Latest {
-		return r, Function{}, Version{}, notFound(versionARN)
-	}
-	return r, f, v, nil
-}
-
 // run gives the version credentials and a slot, and ends it at its timeout.
 func (s *Service) run(ctx context.Context, f Function, v Version, r ref, call Call, principals ...string) (Result, error) {
 	if len(call.Payload) > runner.MaxPayload {

@@ -54,8 +54,11 @@ type Config struct {
 	// UsedBy names what uses a published version, by its ARN, such as a distribution: the version cannot be deleted then. ""
 	// is nothing, and so is a nil UsedBy.
 	UsedBy func(versionARN string) string
-	Now    func() time.Time // nil means time.Now
-	Log    *slog.Logger     // nil means slog.Default
+	// StrictEdge refuses functions at the edge that have environment variables, layers or the arm64 architecture, as AWS does:
+	// docs/aws-differences.md.
+	StrictEdge bool
+	Now        func() time.Time // nil means time.Now
+	Log        *slog.Logger     // nil means slog.Default
 }
 
 // Objects reads code from S3 as the caller. version may be "". The caller closes the reader.

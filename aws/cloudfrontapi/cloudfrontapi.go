@@ -97,6 +97,8 @@ func (h *Handler) route(c *call, method string) error {
 	case kind == "distribution" && sub == "invalidation":
 		return h.invalidations(c, method, id, subID)
 	case subID != "":
+	case kind == "glassine":
+		return h.trace(c, method, id, sub)
 	case kind == "distribution":
 		return h.distribution(c, method, id, sub)
 	case kind == "origin-access-control":

@@ -23,7 +23,7 @@ func TestDistributionConfigRoundTrip(t *testing.T) {
 				CustomHeaders: []edge.HeaderField{{Name: "X-A", Value: "1"}},
 				Custom:        &edge.CustomOrigin{HTTPPort: 80, HTTPSPort: 443, ProtocolPolicy: "https-only", SSLProtocols: []string{"TLSv1.2"}, ReadTimeout: 30, KeepaliveTimeout: 5},
 			},
-			{ID: "bucket", DomainName: "b.s3.us-east-1.amazonaws.com", ConnectionAttempts: 3, ConnectionTimeout: 10, S3: &edge.S3Origin{ReadTimeout: 30}},
+			{ID: "bucket", DomainName: "b.s3.us-east-1.amazonaws.com", ConnectionAttempts: 3, ConnectionTimeout: 10, S3: &edge.S3Origin{ReadTimeout: 30}, ShieldRegion: "eu-west-1"},
 		},
 		DefaultCacheBehavior: edge.CacheBehavior{
 			TargetOriginID: "olap", ViewerProtocolPolicy: "redirect-to-https", AllowedMethods: []string{"GET", "HEAD", "OPTIONS"}, CachedMethods: []string{"GET", "HEAD"},
@@ -42,6 +42,7 @@ func TestDistributionConfigRoundTrip(t *testing.T) {
 		Groups:               []edge.OriginGroup{{ID: "both", StatusCodes: []int{500, 404}, Members: [2]string{"olap", "bucket"}}}, CacheTagHeader: "Cache-Tag",
 		HTTPVersion: "http2", PriceClass: "PriceClass_All", IPv6Enabled: true,
 		ViewerCertificate: edge.ViewerCertificate{CloudFrontDefault: true, MinimumProtocolVersion: "TLSv1"},
+		Logging:           edge.Logging{Bucket: "logs.s3.amazonaws.com", Prefix: "p/", IncludeCookies: true},
 		GeoRestriction:    "whitelist", GeoLocations: []string{"DE", "FR"},
 	}
 	text, err := xml.Marshal(configShape(cfg))

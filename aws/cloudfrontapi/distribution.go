@@ -203,7 +203,10 @@ func (in distributionConfig) domain() (edge.DistributionConfig, error) {
 		})
 	}
 	if in.Logging != nil && in.Logging.Enabled {
-		cfg.LoggingBucket = in.Logging.Bucket
+		cfg.Logging = edge.Logging{Bucket: in.Logging.Bucket, Prefix: in.Logging.Prefix, IncludeCookies: in.Logging.IncludeCookies}
+		if cfg.Logging.Bucket == "" {
+			return cfg, fault.New("InvalidArgument", "The parameter Logging Bucket does not refer to a valid S3 bucket.")
+		}
 	}
 	if in.Restrictions != nil {
 		g := in.Restrictions.GeoRestriction
@@ -217,10 +220,7 @@ func (in distributionConfig) domain() (edge.DistributionConfig, error) {
 		cfg.CacheTagHeader = in.CacheTagConfig.HeaderName
 	}
 	if v := in.ViewerCertificate; v != nil {
-		cfg.ViewerCertificate = edge.ViewerCertificate{
-			CloudFrontDefault: v.CloudFrontDefaultCertificate, ACMCertificateARN: v.ACMCertificateArn, IAMCertificateID: v.IAMCertificateId,
-			SSLSupportMethod: v.SSLSupportMethod, MinimumProtocolVersion: v.MinimumProtocolVersion,
-		}
+		cfg.ViewerCertificate = v.domain()
 	}
 	return cfg, nil
 }
@@ -251,7 +251,9 @@ func (o origin) domain() (edge.Origin, error) {
 		out.S3 = &edge.S3Origin{OriginAccessIdentity: s.OriginAccessIdentity, ReadTimeout: s.OriginReadTimeout}
 	}
 	if s := o.OriginShield; s != nil && s.Enabled {
-		out.ShieldRegion = s.OriginShieldRegion
+		if out.ShieldRegion = s.OriginShieldRegion; out.ShieldRegion == "" {
+			return out, fault.New("InvalidArgument", "The OriginShieldRegion of an enabled origin shield is missing.")
+		}
 	}
 	return out, nil
 }
@@ -261,7 +263,7 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 	out := distributionConfig{
 		CallerReference: c.CallerReference, Aliases: listOf(texts("CNAME", c.Aliases)), DefaultRootObject: c.DefaultRootObject,
 		OriginGroups: groupShapes(c.Groups), DefaultCacheBehavior: behaviorShape("DefaultCacheBehavior", c.DefaultCacheBehavior),
-		Comment: c.Comment, Logging: &logging{}, PriceClass: c.PriceClass, Enabled: c.Enabled, HttpVersion: c.HTTPVersion, IsIPV6Enabled: c.IPv6Enabled,
+		Comment: c.Comment, Logging: &logging{c.Logging.Bucket != "", c.Logging.IncludeCookies, c.Logging.Bucket, c.Logging.Prefix}, PriceClass: c.PriceClass, Enabled: c.Enabled, HttpVersion: c.HTTPVersion, IsIPV6Enabled: c.IPv6Enabled,
 	}
 	var origins []origin
 	for _, o := range c.Origins {
@@ -280,14 +282,7 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 		})
 	}
 	out.CustomErrorResponses = listOf(errorResponses)
-	v := c.ViewerCertificate
-	out.ViewerCertificate = &viewerCertificate{CloudFrontDefaultCertificate: true, MinimumProtocolVersion: "TLSv1", CertificateSource: "cloudfront"}
-	if v.ACMCertificateARN != "" || v.IAMCertificateID != "" {
-		out.ViewerCertificate = &viewerCertificate{
-			ACMCertificateArn: v.ACMCertificateARN, IAMCertificateId: v.IAMCertificateID,
-			SSLSupportMethod: v.SSLSupportMethod, MinimumProtocolVersion: v.MinimumProtocolVersion,
-		}
-	}
+	out.ViewerCertificate = certificateShape(c.ViewerCertificate)
 	out.Restrictions = &restrictions{}
 	g := &out.Restrictions.GeoRestriction
 	locations := listOf(texts("Location", c.GeoLocations))
@@ -301,7 +296,7 @@ func configShape(c edge.DistributionConfig) distributionConfig {
 func originShape(o edge.Origin) origin {
 	out := origin{
 		Id: o.ID, DomainName: o.DomainName, OriginPath: o.Path, ConnectionAttempts: o.ConnectionAttempts,
-		ConnectionTimeout: o.ConnectionTimeout, OriginShield: &originShield{},
+		ConnectionTimeout: o.ConnectionTimeout, OriginShield: &originShield{o.ShieldRegion != "", o.ShieldRegion},
 	}
 	var headers []originHeader
 	for _, h := range o.CustomHeaders {

@@ -255,7 +255,9 @@ type viewerCertificate struct {
 	ACMCertificateArn            string `xml:",omitempty"`
 	SSLSupportMethod             string `xml:",omitempty"`
 	MinimumProtocolVersion       string
-	CertificateSource            string `xml:",omitempty"`
+	// The old form of the two above, which AWS still echoes beside them.
+	Certificate       string `xml:",omitempty"`
+	CertificateSource string `xml:",omitempty"` // cloudfront, iam or acm
 }
 
 type restrictions struct {

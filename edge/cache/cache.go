@@ -4,8 +4,8 @@
 // when it no longer is, whether it may be stored, and whether those who wait for it may have it. It stores whole bodies
 // only, no ranges of them.
 //
-// Start at Cache. Lookup is the hit path in memory and allocates nothing; Open is that for bodies in files too. Fetch is
-// everything else: it joins the fill under way for the key, or begins one, and the View that it returns streams the body
+// Start at Cache. Lookup is the hit path in memory and allocates nothing; Find is that for bodies in files too, and Open also
+// looks on disk. Fetch is everything else: it joins the fill under way for the key, or begins one, and the View that it returns streams the body
 // as it arrives. In memory, shard.go decides what goes; on disk, everything stored is written behind to a log of segments
 // (disk.go), which the next process finds again.
 //
@@ -17,6 +17,7 @@
 //   - A body that did not arrive whole is never stored.
 //   - What was requested before a purge of its path or tag is never stored after it and never given to a later request,
 //     nor after a restart.
+//   - A body of more than 64 KiB is in memory only until it is in a file.
 //   - What is on disk is given only if it is what was written.
 //   - A slow reader holds up neither the fill nor other readers.
 package cache
@@ -149,7 +150,7 @@ func New(cfg Config) *Cache {
 	}
 	c.purges.init()
 	if cfg.Dir != "" {
-		if c.disk, c.broken = openDisk(cfg, &c.purges, c.hot); c.broken != nil {
+		if c.disk, c.broken = openDisk(cfg, &c.purges, c.hot, c.lighten); c.broken != nil {
 			c.disk = nil
 			cfg.Log.Error("disk cache is off", slog.String("error", c.broken.Error()))
 		}
@@ -198,13 +199,21 @@ type Key struct {
 
 // Lookup returns the fresh response under k if memory has it with its body, or nil. It allocates nothing.
 func (c *Cache) Lookup(k Key) *Entry {
+	if e := c.Find(k); e != nil && e.inMemory() {
+		return e
+	}
+	return nil
+}
+
+// Find is Lookup for responses whose body is in a file too, if that was asked for lately: then Body is nil, and Open reads it.
+func (c *Cache) Find(k Key) *Entry {
 	h := maphash.Bytes(c.seed, k.Bytes)
 	s := &c.shards[h&(shardCount-1)]
 	s.mu.RLock()
 	e := s.entries.get(h, k.Bytes)
 	s.mu.RUnlock()
 	// current learns of soft purges, so it comes before fresh.
-	if e == nil || !e.inMemory() || !c.current(e) || !e.fresh(c.cfg.Now().UnixNano()) {
+	if e == nil || e.gone() || !c.current(e) || !e.fresh(c.cfg.Now().UnixNano()) {
 		return nil
 	}
 	e.touch()
@@ -305,6 +314,9 @@ func (c *Cache) begin(f *fill, do Fill) (*party, error) {
 	go f.run()
 	return p, nil
 }
+
+// MaxObject is the largest body that is stored, in bytes.
+func (c *Cache) MaxObject() int64 { return c.cfg.MaxObject }
 
 // Used returns how many bytes are in use, as Config.Bytes counts them.
 func (c *Cache) Used() int64 { return c.used.Load() }

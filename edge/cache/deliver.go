@@ -108,7 +108,9 @@ func (c *Cache) drop(s *shard, f *fill) {
 	if f.stale == nil {
 		return
 	}
-	c.used.Add(-s.remove(f.stale))
+	if e := s.entries.get(f.hash, []byte(f.key)); e != nil && e.same(f.stale) {
+		c.used.Add(-s.remove(e))
+	}
 	if s.entries.get(f.hash, []byte(f.key)) == nil && !f.purged() {
 		c.disk.remove(f.key)
 	}

@@ -25,6 +25,7 @@ type disk struct {
 	cfg    Config
 	purges *purges
 	hot    func(key string) bool // whether memory has key and it is used
+	placed func(*Entry, extent)  // the body of an entry in memory, not a small one, is in a file now
 	// write is os.File.WriteAt; tests make it fail.
 	write func(f *os.File, b []byte, at int64) error
 
@@ -70,7 +71,7 @@ const (
 )
 
 // openDisk opens the tier in cfg.Dir, making it if there is none.
-func openDisk(cfg Config, p *purges, hot func(string) bool) (*disk, error) {
+func openDisk(cfg Config, p *purges, hot func(string) bool, placed func(*Entry, extent)) (*disk, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func openDisk(cfg Config, p *purges, hot func(string) bool) (*disk, error) {
 		return nil, err
 	}
 	d := &disk{
-		cfg: cfg, purges: p, hot: hot, lock: lock,
+		cfg: cfg, purges: p, hot: hot, placed: placed, lock: lock,
 		write:    func(f *os.File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err },
 		segments: map[uint32]*segment{}, jobs: make(chan job, queueLength), quit: make(chan struct{}), dirty: make(chan struct{}, 1),
 	}

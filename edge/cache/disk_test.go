@@ -76,7 +76,7 @@ func TestStoredResponseSurvivesARestartAsItWas(t *testing.T) {
 				Body: io.NopCloser(strings.NewReader(body)), Length: -1, TTL: time.Hour, Age: time.Minute,
 				Store: true, Share: true, Tags: []string{"red", "round"}, StaleWhileRevalidate: time.Minute, StaleIfError: time.Hour,
 			})
-			was := c.Lookup(key("/" + name))
+			was := c.Find(key("/" + name))
 			c = restart(t, c, cfg)
 			if e := c.Lookup(key("/" + name)); e != nil {
 				t.Error("memory has it after a restart")

@@ -63,6 +63,11 @@ func (e *Entry) withBody(body []byte) *Entry {
 	}
 }
 
+// same reports whether e is what other is, its body perhaps moved to a file meanwhile.
+func (e *Entry) same(other *Entry) bool {
+	return e == other || e.stamp == other.stamp && e.since == other.since && e.expires == other.expires && e.Header.block == other.Header.block
+}
+
 // fresh reports whether e may be given without asking.
 func (e *Entry) fresh(now int64) bool { return now < e.expires && e.softAt.Load() == 0 }
 

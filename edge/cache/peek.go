@@ -17,6 +17,30 @@ func (c *Cache) Peek(k Key) *Entry {
 	return e
 }
 
+// Recall is Peek for what is on disk too: fresh or not, in memory or not. It may read a file.
+func (c *Cache) Recall(ctx context.Context, k Key) *Entry {
+	h := maphash.Bytes(c.seed, k.Bytes)
+	s := &c.shards[h&(shardCount-1)]
+	e := s.get(h, k)
+	if e == nil && c.disk.on() {
+		e = c.recall(ctx, s, h, k)
+	}
+	if e == nil || e.marker || !c.current(e) {
+		return nil
+	}
+	e.touch()
+	return e
+}
+
+// Open returns a view of a stored response, which the caller closes; nil when its body was in a file that is gone.
+func (e *Entry) Open() *View {
+	v, err := viewOf(e, Hit)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
 // Renew is Fetch for a request that what is stored may not answer as it is, fresh or not, or whose fetch is nobody else's
 // business: it joins no fill, and nobody joins its own. do gets what is stored, in memory or on disk, or nil.
 func (c *Cache) Renew(ctx context.Context, k Key, do Fill) (*View, error) {

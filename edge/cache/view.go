@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 )
 
 // How says where a view's response came from.
@@ -32,8 +33,16 @@ type View struct {
 	direct io.ReadCloser
 	stop   func() bool
 	buf    []byte
+	chunk  *[fileChunk]byte // from chunks, until Close
 	read   int64
+	// omitted is how many bytes at the end of a body in a file are not to be read.
+	omitted int64
 }
+
+// fileChunk is how much of a body in a file Next returns at once, in bytes.
+const fileChunk = 128 << 10
+
+var chunks = sync.Pool{New: func() any { return new([fileChunk]byte) }}
 
 // viewOf returns a view of a stored response, or errAgain when the file of its body was dropped.
 func viewOf(e *Entry, how How) (*View, error) {
@@ -70,8 +79,18 @@ func (v *View) Skip(n int64) bool {
 	return true
 }
 
+// Section makes Next return length bytes from first of a body that is in a file and read nothing else, and reports whether it
+// did. Of any other body it leaves everything as it is. The section must lie within the body.
+func (v *View) Section(first, length int64) bool {
+	if v.file == nil {
+		return false
+	}
+	v.read, v.omitted = first, v.Entry.Length-first-length
+	return true
+}
+
 // Next returns the next bytes of a body that is not complete, waiting for them, and io.EOF after its end. Nobody may
-// write to them; they are valid until the next call. Any other error means that the body ended before its end.
+// write to them; they are valid until the next call, or Close. Any other error means that the body ended before its end.
 func (v *View) Next(ctx context.Context) ([]byte, error) {
 	switch {
 	case v.Complete():
@@ -99,16 +118,16 @@ func (v *View) Next(ctx context.Context) ([]byte, error) {
 }
 
 func (v *View) nextOfFile(ctx context.Context) ([]byte, error) {
-	left := v.Entry.Length - v.read
+	left := v.Entry.Length - v.omitted - v.read
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case left == 0:
 		return nil, io.EOF
-	case v.buf == nil:
-		v.buf = make([]byte, min(left, 128<<10))
+	case v.chunk == nil:
+		v.chunk = chunks.Get().(*[fileChunk]byte)
 	}
-	b := v.buf[:min(left, int64(len(v.buf)))]
+	b := v.chunk[:min(left, fileChunk)]
 	if _, err := v.file.file.ReadAt(b, v.Entry.extent.offset+v.read); err != nil {
 		if err == io.EOF {
 			err = ErrTruncated
@@ -124,6 +143,10 @@ func (v *View) Close() {
 	if v.file != nil {
 		v.file.release()
 		v.file = nil
+	}
+	if v.chunk != nil {
+		chunks.Put(v.chunk)
+		v.chunk = nil
 	}
 	if v.party == nil {
 		return

@@ -126,7 +126,10 @@ func (d *disk) do(j job) {
 	var err error
 	switch {
 	case j.entry != nil:
-		_, err = d.put(j.entry, j.hash)
+		var at extent
+		if at, err = d.put(j.entry, j.hash); at.segment != nil && j.entry.inMemory() && j.entry.Length > smallBody {
+			d.placed(j.entry, at)
+		}
 	case j.void:
 		err = d.void(j.hash)
 	default:
@@ -142,13 +145,13 @@ func (d *disk) do(j job) {
 	}
 }
 
-// put appends e's record, unless a purge reached e, or it cannot be written: its Meta has no bytes, or it is too large.
-// ok says that it was. An error is the system's.
-func (d *disk) put(e *Entry, hash uint64) (ok bool, err error) {
+// put appends e's record and returns where its body is, unless a purge reached e, or it cannot be written: its Meta has no bytes,
+// or it is too large. An error is the system's.
+func (d *disk) put(e *Entry, hash uint64) (placed extent, err error) {
 	g := d.purges.generation.Load()
 	v := d.purges.reached(e.key[:e.path], e.tags, e.stamp)
 	if v.hard {
-		return false, nil
+		return extent{}, nil
 	}
 	if v.soft {
 		e.softAt.CompareAndSwap(0, v.at)
@@ -158,10 +161,10 @@ func (d *disk) put(e *Entry, hash uint64) (ok bool, err error) {
 	d.buf = b[:0]
 	r := record{hash: hash, stamp: g, head: uint32(len(b) - recordFixed), body: uint32(e.Length)}
 	if !ok || len(b)-recordFixed > headLimit || e.Length > largestSegment || r.size() > d.cfg.SegmentBytes/2-segmentHead-segmentTail {
-		return false, nil
+		return extent{}, nil
 	}
 	if err := d.makeRoom(r.size(), g); err != nil {
-		return false, err
+		return extent{}, err
 	}
 	at := d.active.end
 	switch {
@@ -174,7 +177,7 @@ func (d *disk) put(e *Entry, hash uint64) (ok bool, err error) {
 	default:
 		// The body first: without what is before it there is no record.
 		if r.bodySum, err = d.putBody(e, at+int64(len(b))); errors.Is(err, errRecord) {
-			return false, nil
+			return extent{}, nil
 		}
 		if err == nil {
 			r.seal(b)
@@ -182,12 +185,12 @@ func (d *disk) put(e *Entry, hash uint64) (ok bool, err error) {
 		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("write a record: %w", err)
+		return extent{}, fmt.Errorf("write a record: %w", err)
 	}
 	d.active.note(r)
 	d.active.size.Store(d.active.end)
 	d.index.set(hash, slot{segment: d.active.id, offset: uint32(at), size: uint32(r.size()), flags: slotVerified})
-	return true, nil
+	return extent{d.active, at + recordFixed + int64(r.head), r.bodySum}, nil
 }
 
 // putBody writes e's body and returns its sum; errRecord when it is in a file that has it no more, or not whole.
@@ -297,7 +300,7 @@ func (d *disk) moveHot(s *segment) error {
 		if err != nil {
 			return err
 		}
-		if moved {
+		if moved.segment != nil {
 			d.moved.Add(1)
 		}
 	}

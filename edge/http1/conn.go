@@ -18,6 +18,7 @@ const (
 	closing                // the same, and Close was called meanwhile
 	lent                   // net/http's for one request
 	given                  // net/http's for good
+	second                 // HTTP/2's for good; Close is its server's affair
 	closed
 )
 
@@ -33,12 +34,15 @@ type conn struct {
 	state  atomic.Int32
 	served atomic.Bool // a request was answered, by whomever
 
+	limited atomic.Bool // net/http or a handler set a write deadline
+
 	// Of the goroutine that reads.
 	rest   []byte    // read, but neither answered nor given to net/http
 	due    int       // how much of rest is net/http's, of the request that is lent to it
 	armed  bool      // the loop set a read deadline, or has to
 	begun  time.Time // when the first byte of a request came, once that is known
 	parsed int       // bytes of an incomplete request that were looked at
+	paced  time.Time // write deadline as the loop set it; zero: it set none
 
 	mu      sync.Mutex // guards what follows
 	until   time.Time  // read deadline as it is set
@@ -111,7 +115,15 @@ func (c *conn) loop(p []byte) (int, error) {
 	}
 	c.rest, c.armed, c.parsed, c.begun = nil, false, 0, time.Time{}
 	for {
-		at, verdict, err := c.answer(buf[:n])
+		at, verdict, err := 0, partial, error(nil)
+		switch begins, whole := c.begins2(buf[:n]); {
+		case whole:
+			return 0, c.serve2(buf[:n])
+		case !begins && c.nonsense(buf[:n]):
+			return 0, io.EOF
+		case !begins:
+			at, verdict, err = c.answer(buf[:n])
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -216,6 +228,9 @@ func (c *conn) ask(r *Request) (answered bool, err error) {
 
 // handOver gives net/http what b begins with: the request that is lent to it, or all.
 func (c *conn) handOver(p, b []byte, v verdict) (int, error) {
+	if err := c.unpace(); err != nil {
+		return 0, err
+	}
 	give := len(b)
 	if v == usual {
 		give = c.due
@@ -319,6 +334,12 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
+// SetWriteDeadline is net/http's, or a handler's; it ends with the request.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.limited.Store(!t.IsZero())
+	return c.Conn.SetWriteDeadline(t)
+}
+
 // SetDeadline sets both deadlines.
 func (c *conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
@@ -327,42 +348,12 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// send writes first and then body.
-func (c *conn) send(r *Request, first, body []byte) (int64, error) {
-	if d := c.server.HTTP.WriteTimeout; d > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(d)); err != nil {
-			return 0, err
-		}
-	}
-	if len(body) == 0 {
-		n, err := c.Conn.Write(first)
-		return int64(n), err
-	}
-	if c.cork != nil {
-		return c.sendRecords(first, body)
-	}
-	r.pair = [2][]byte{first, body}
-	r.bufs = r.pair[:]
-	n, err := r.bufs.WriteTo(c.Conn)
-	r.pair = [2][]byte{}
-	return n, err
-}
-
-// sendRecords is send over TLS, for what is more than a record.
-func (c *conn) sendRecords(first, body []byte) (int64, error) {
-	c.cork.hold()
-	n, err := c.Conn.Write(first)
-	if err == nil {
-		var m int
-		m, err = c.Conn.Write(body)
-		n += m
-	}
-	return int64(n), errors.Join(err, c.cork.release())
-}
-
 // resume is called when net/http is done with a request.
 func (c *conn) resume() {
 	c.served.Store(true)
+	if c.limited.Swap(false) {
+		_ = c.Conn.SetWriteDeadline(time.Time{}) // fails only on a closed connection
+	}
 	c.state.CompareAndSwap(lent, waiting)
 }
 
@@ -376,9 +367,45 @@ func (c *conn) retire() {
 	c.state.CompareAndSwap(answering, closing)
 }
 
+// preface2 is what a client of HTTP/2 begins a plaintext connection with (RFC 9113, section 3.4).
+const preface2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// begins2 reports whether the connection, of which b came, may be one of HTTP/2, and whether it surely is.
+func (c *conn) begins2(b []byte) (begins, whole bool) {
+	if c.server.HTTP2 == nil || c.tls != nil || c.served.Load() || len(b) == 0 {
+		return false, false
+	}
+	n := min(len(b), len(preface2))
+	begins = string(b[:n]) == preface2[:n]
+	return begins, begins && n == len(preface2)
+}
+
+// nonsense reports whether the connection, of which b came, begins with a line of neither protocol. That gets no answer: to
+// a peer that means HTTP/2 it would be none (RFC 9113, section 3.4).
+func (c *conn) nonsense(b []byte) bool {
+	if c.server.HTTP2 == nil || c.tls != nil || c.served.Load() {
+		return false
+	}
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	return whole && len(line) > 1 && !bytes.Contains(line, []byte(" HTTP/"))
+}
+
+// serve2 runs the connection as one of HTTP/2, inside net/http's Read, which then meets the end.
+func (c *conn) serve2(early []byte) error {
+	if !c.state.CompareAndSwap(waiting, second) {
+		return net.ErrClosed
+	}
+	c.server.HTTP2.ServeConn(c.Conn, early, nil)
+	c.state.Store(given) // so that Close closes
+	return io.EOF
+}
+
 // Close closes the connection, after the answer that the loop is sending unless the server is cut off.
 func (c *conn) Close() error {
 	if c.state.CompareAndSwap(answering, closing) && !c.server.hard.Load() {
+		return nil
+	}
+	if c.state.Load() == second {
 		return nil
 	}
 	c.state.Store(closed)

@@ -1,6 +1,8 @@
 package http1
 
 import (
+	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 )
@@ -61,4 +63,20 @@ func (c *cork) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// gathered is a connection of TLS of which one Write costs one system call for each 64 KiB.
+type gathered struct {
+	*tls.Conn
+	cork *cork
+}
+
+// Write writes p in as many records as it needs.
+func (g *gathered) Write(p []byte) (int, error) {
+	if len(p) <= joinSecure {
+		return g.Conn.Write(p)
+	}
+	g.cork.hold()
+	n, err := g.Conn.Write(p)
+	return n, errors.Join(err, g.cork.release())
 }

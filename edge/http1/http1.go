@@ -2,9 +2,9 @@
 // a loop of our own parses the next request, and a Responder that knows the answer has it written at once, header and body
 // in one system call. Everything else goes to net/http, byte for byte, on the same connection and in order.
 //
-// It is no HTTP server: it never answers a request by itself, not even a malformed one. What the loop takes is a strict
-// subset of what net/http accepts, read in the same way; whatever is unusual is net/http's, and so are bodies, upgrades,
-// HTTP/1.0, the limits of headers, and the answers to nonsense.
+// It is no HTTP server: it never answers a request by itself, not even a malformed one. Connections of HTTP/2 it hands to
+// another (Server.HTTP2). What the loop takes is a strict subset of what net/http accepts, read in the same way; whatever is
+// unusual is net/http's, and so are bodies, upgrades, HTTP/1.0, the limits of headers, and the answers to nonsense.
 //
 // How the two share a connection: net/http reads from a wrapped connection. While it waits for a request, the wrapper's
 // Read runs the loop. A request that the Responder leaves alone is given to net/http in exactly its bytes, and the loop is
@@ -17,6 +17,8 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -27,20 +29,34 @@ import (
 
 // Responder answers what it can answer at once.
 type Responder interface {
-	// Answer answers r with one call of r.Write and returns true, or returns false having done nothing; then the handler of
-	// the server gets the request. It must not wait for anything but r.Write, and r is not valid after it; r's strings are.
+	// Answer answers r with one call of r.Write or r.WriteFile and returns true, or returns false having done nothing; then the handler of
+	// the server gets the request. It must not wait for anything but these, and r is not valid after it; r's strings are.
 	// It is called by many goroutines.
 	Answer(r *Request) bool
 }
 
+// HTTP2 is a server of HTTP/2, such as http2.Server.
+type HTTP2 interface {
+	// ServeConn serves c until it ends, and closes it. early is what was read from it already.
+	ServeConn(c net.Conn, early []byte, state *tls.ConnectionState)
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // Server is an http.Server whose HTTP/1.1 connections run the loop. Its timeouts are HTTP's: IdleTimeout holds between
-// requests (to within a second), ReadHeaderTimeout from a request's first byte, WriteTimeout for each answer.
+// requests (to within a second), ReadHeaderTimeout from a request's first byte, WriteTimeout for each answer unless there is a StallTimeout.
 type Server struct {
 	// HTTP is the server that gets everything else. Its ConnState is called as before, except that requests which the loop
 	// answers do not show: such a connection stays as it was. Call Serve, Shutdown and Close here, not there.
 	HTTP *http.Server
 	// Responder is asked first.
 	Responder Responder
+	// HTTP2 gets the connections of HTTP/2: over TLS those that negotiated it, on plaintext those that begin with its preface
+	// (RFC 9113, section 3.3). Shutdown and Close end it too. nil: over TLS they are net/http's, and on plaintext there are none.
+	HTTP2 HTTP2
+	// StallTimeout ends a connection whose viewer takes nearly nothing of the loop's answers: 256 KiB may take that long, and up to
+	// twice that. 0 is for ever, or HTTP.WriteTimeout for each answer. What net/http answers is not concerned.
+	StallTimeout time.Duration
 
 	once  sync.Once // sets HTTP.ConnState
 	ended atomic.Bool
@@ -59,8 +75,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.HTTP.Serve(&plainListener{l, s})
 }
 
-// ServeTLS is http.Server.ServeTLS with the certificates of HTTP.TLSConfig. HTTP/2 is offered if its NextProtos names h2;
-// such connections are net/http's.
+// ServeTLS is http.Server.ServeTLS with the certificates of HTTP.TLSConfig. HTTP/2 is offered if its NextProtos names h2.
 func (s *Server) ServeTLS(l net.Listener) error {
 	s.init()
 	config := s.HTTP.TLSConfig.Clone()
@@ -106,9 +121,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.retire()
 	}
 	s.mu.Unlock()
+	second := make(chan error, 1)
+	go func() { second <- s.shutdown2(ctx) }()
 	err := s.HTTP.Shutdown(ctx)
 	s.stopHandshakes()
-	if err != nil {
+	if err := errors.Join(err, <-second); err != nil {
 		return err
 	}
 	// What net/http holds for closed may still be sending the answer that the loop began.
@@ -130,11 +147,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+func (s *Server) shutdown2(ctx context.Context) error {
+	if s.HTTP2 == nil {
+		return nil
+	}
+	return s.HTTP2.Shutdown(ctx)
+}
+
 // Close is http.Server.Close: it cuts everything off.
 func (s *Server) Close() error {
 	s.ended.Store(true)
 	s.hard.Store(true)
 	err := s.HTTP.Close()
+	if s.HTTP2 != nil {
+		err = errors.Join(err, s.HTTP2.Close())
+	}
 	s.mu.Lock()
 	all := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {

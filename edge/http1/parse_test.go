@@ -3,7 +3,6 @@ package http1
 import (
 	"bufio"
 	"net/http"
-	"net/textproto"
 	"reflect"
 	"regexp"
 	"strings"
@@ -137,9 +136,7 @@ func compare(t *testing.T, text string) {
 		delete(h.Header, "Cache-Control") // net/http made it of Pragma; the loop leaves such a request alone
 	}
 	header, size := http.Header{}, 0
-	r.All(func(name, value string) {
-		header[textproto.CanonicalMIMEHeaderKey(name)] = append(header[textproto.CanonicalMIMEHeaderKey(name)], value)
-	})
+	r.AddTo(header)
 	if !reflect.DeepEqual(h.Header, header) {
 		t.Errorf("%q: header %q, net/http has %q", text[:n], header, h.Header)
 	}

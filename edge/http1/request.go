@@ -3,6 +3,7 @@ package http1
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 )
@@ -59,14 +60,20 @@ func (r *Request) Values(name string) []string {
 	return nil
 }
 
-// All calls f for every header line but Host, names as they were sent.
-func (r *Request) All(f func(name, value string)) {
+// AddTo puts the header's fields into h, under canonical names; Host is not among them.
+func (r *Request) AddTo(h http.Header) {
 	for i, name := range r.names {
-		if i != r.hostAt {
-			f(name, r.values[i])
+		if i == r.hostAt {
+			continue
+		}
+		if name = http.CanonicalHeaderKey(name); h[name] == nil {
+			h[name] = r.Values(name)
 		}
 	}
 }
+
+// Takes reports whether Write can send a body of n bytes, which over HTTP/1.1 is always so.
+func (r *Request) Takes(int64) bool { return true }
 
 // Size is how many bytes the header has as HTTP/1.1 writes it, without Host.
 func (r *Request) Size() int {
@@ -100,11 +107,7 @@ const (
 // Write sends an answer: head, which is the status line and header lines with their ends but without the empty line, and
 // body. It returns how many bytes of the body went out. A Connection header is Write's own affair. It may be called once.
 func (r *Request) Write(head, body []byte) (int64, error) {
-	out := append(r.out[:0], head...)
-	if r.close {
-		out = append(out, "Connection: close\r\n"...)
-	}
-	out = append(out, "\r\n"...)
+	out := r.begin(head)
 	first := len(out)
 	join := joinPlain
 	if r.TLS != nil {
@@ -120,6 +123,16 @@ func (r *Request) Write(head, body []byte) (int64, error) {
 	n, err := r.conn.send(r, out, body)
 	r.failure = err
 	return max(0, n-int64(first)), err
+}
+
+// begin returns what an answer with head begins with, up to its body.
+func (r *Request) begin(head []byte) []byte {
+	out := append(r.out[:0], head...)
+	if r.close {
+		out = append(out, "Connection: close\r\n"...)
+	}
+	r.out = append(out, "\r\n"...)
+	return r.out
 }
 
 // texts makes strings of bytes, many in one allocation, so that a request's header costs none of its own. A chunk lives

@@ -11,7 +11,7 @@ import (
 )
 
 // secureListener shakes hands and returns connections that are ready: those of HTTP/1.1 wrapped, those of HTTP/2 as
-// *tls.Conn, by which net/http knows them.
+// *tls.Conn, by which net/http knows them, unless they are another server's.
 type secureListener struct {
 	net.Listener
 	config *tls.Config
@@ -51,8 +51,12 @@ func (l *secureListener) run() {
 			continue
 		}
 		go func() {
-			defer l.server.shaken(c)
-			l.offer(c)
+			second := l.offer(c)
+			l.server.shaken(c)
+			if second != nil {
+				state := second.ConnectionState()
+				l.server.HTTP2.ServeConn(second, nil, &state) // which waits for it at its end
+			}
 		}()
 	}
 }
@@ -79,8 +83,8 @@ func (s *Server) shaken(c net.Conn) {
 	s.shaking.Done()
 }
 
-// offer shakes hands with c and queues it.
-func (l *secureListener) offer(c net.Conn) {
+// offer shakes hands with c and queues it, or returns it if it is the other server's.
+func (l *secureListener) offer(c net.Conn) *gathered {
 	ready, err := l.handshake(c)
 	if err != nil {
 		reason := err.Error()
@@ -92,13 +96,17 @@ func (l *secureListener) offer(c net.Conn) {
 		}
 		c.Close()
 		l.server.logf("http: TLS handshake error from %s: %v", c.RemoteAddr(), reason)
-		return
+		return nil
+	}
+	if second, ok := ready.(*gathered); ok {
+		return second
 	}
 	select {
 	case l.conns <- ready:
 	case <-l.done:
 		ready.Close()
 	}
+	return nil
 }
 
 func (l *secureListener) handshake(c net.Conn) (net.Conn, error) {
@@ -117,6 +125,9 @@ func (l *secureListener) handshake(c net.Conn) (net.Conn, error) {
 	}
 	state := secure.ConnectionState()
 	if p := state.NegotiatedProtocol; p != "" && p != "http/1.1" {
+		if p == "h2" && l.server.HTTP2 != nil {
+			return &gathered{secure, below}, nil
+		}
 		return secure, nil
 	}
 	ready := newConn(secure, l.server, &state)

@@ -57,6 +57,18 @@ func parseOffset(s string) (int64, bool) {
 	return n, err == nil && n < 1<<62
 }
 
+// parsePosition is parseOffset for what a viewer asks: of digits that are too many it makes the last position there can be.
+func parsePosition(s string) (int64, bool) {
+	n, ok := parseOffset(s)
+	if !ok && s != "" && strings.Trim(s, "0123456789") == "" {
+		return lastPosition, true
+	}
+	return n, ok
+}
+
+// lastPosition is behind the end of everything, and can be added to.
+const lastPosition = 1<<62 - 1
+
 // Range is one range of a Range field. First is -1 for the last Last bytes; Last is -1 for all from First on.
 type Range struct{ First, Last int64 }
 
@@ -79,10 +91,10 @@ func ParseRange(s string, most int) ([]Range, bool) {
 		r := Range{-1, -1}
 		okFirst, okLast := true, true
 		if first != "" {
-			r.First, okFirst = parseOffset(first)
+			r.First, okFirst = parsePosition(first)
 		}
 		if last != "" {
-			r.Last, okLast = parseOffset(last)
+			r.Last, okLast = parsePosition(last)
 		}
 		if !okFirst || !okLast || first == "" && last == "" || r.First >= 0 && r.Last >= 0 && r.Last < r.First {
 			return nil, false

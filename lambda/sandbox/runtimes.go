@@ -91,7 +91,8 @@ var (
 	versionText = regexp.MustCompile(`([0-9]+)\.([0-9]+)[0-9.]*`)
 )
 
-// find chooses the interpreter of a runtime name: the named version, or else the next higher one that there is.
+// find chooses the interpreter of a runtime name: the named version, or else the next higher one that there is, or else the highest
+// lower one, since a template says a version and not what its code needs of it.
 func (s *interpreters) find(ctx context.Context, name string) (interpreter, error) {
 	switch {
 	case strings.HasPrefix(name, "provided"):
@@ -119,12 +120,12 @@ func (s *interpreters) find(ctx context.Context, name string) (interpreter, erro
 	}
 	var best interpreter
 	for _, r := range s.all(ctx, family) {
-		if !r.version.less(want) && (best.path == "" || r.version.less(best.version)) {
+		if best.path == "" || nearer(r.version, best.version, want) {
 			best = r
 		}
 	}
 	if best.path == "" {
-		return interpreter{}, s.missing(ctx, name, family, want)
+		return interpreter{}, missing(name, family, want)
 	}
 	if best.version != want {
 		best.warning = fmt.Sprintf("Runtime %s runs on %s %s: this machine has no %s %s.", name, best.name(), best.full, best.name(), want)
@@ -143,18 +144,22 @@ func (r interpreter) name() string {
 	return "Node.js"
 }
 
-func (s *interpreters) missing(ctx context.Context, name, family string, want release) error {
-	var have []string
-	for _, r := range s.all(ctx, family) {
-		have = append(have, r.full+" ("+r.path+")")
+// nearer reports whether a does better than b where want is wanted.
+func nearer(a, b, want release) bool {
+	switch old, older := a.less(want), b.less(want); {
+	case old != older:
+		return older
+	case old:
+		return b.less(a)
+	default:
+		return a.less(b)
 	}
+}
+
+func missing(name, family string, want release) error {
 	install := map[string]string{"node": "https://nodejs.org/en/download", "python": "the package python3 or https://www.python.org/downloads"}[family]
-	there := "there is none"
-	if len(have) > 0 {
-		there = "there is only " + strings.Join(have, ", ")
-	}
-	return fmt.Errorf("%w for runtime %s: it takes %s %s or later, and %s on this machine; install it from %s",
-		ErrNoInterpreter, name, interpreter{family: family}.name(), want, there, install)
+	return fmt.Errorf("%w for runtime %s: it takes %s %s, and there is none on this machine; install it from %s",
+		ErrNoInterpreter, name, interpreter{family: family}.name(), want, install)
 }
 
 // all lists the interpreters of a family, in the order of the directories, each once. The mutex is held.
