@@ -15,6 +15,7 @@ import (
 type NewAccessPoint struct {
 	Name, Bucket string
 	Block        PublicAccessBlock
+	Tags         map[string]string // at most 50; they need s3:TagResource
 }
 
 // CreateAccessPoint makes an access point in the bucket's region. It changes nothing for direct requests to the bucket.
@@ -29,9 +30,17 @@ func (s *Service) CreateAccessPoint(ctx context.Context, c iam.Caller, n NewAcce
 	if ok {
 		region = b.Region
 	}
-	ap := AccessPoint{Name: n.Name, Bucket: n.Bucket, Region: region, Account: s.cfg.IAM.Account(), Block: n.Block, Created: s.cfg.Now().UTC()}
+	ap := AccessPoint{Name: n.Name, Bucket: n.Bucket, Region: region, Account: s.cfg.IAM.Account(), Block: n.Block, Created: s.cfg.Now().UTC(), Tags: n.Tags}
 	if err := s.ask(ctx, c, "s3:CreateAccessPoint", ap.ARN()); err != nil {
 		return AccessPoint{}, err
+	}
+	if len(n.Tags) > 0 {
+		if err := s.ask(ctx, c, "s3:TagResource", ap.ARN()); err != nil {
+			return AccessPoint{}, err
+		}
+		if err := CheckTags(n.Tags, MaxBucketTags); err != nil {
+			return AccessPoint{}, err
+		}
 	}
 	if !ValidAccessPointName(n.Name, 50) {
 		return AccessPoint{}, fault.New("InvalidURI", "Couldn't parse the specified URI.").With("URI", "accesspoint/"+n.Name)

@@ -136,6 +136,7 @@ type AccessPoint struct {
 	Policy                        string            // as a Bucket's
 	PolicyIDs                     map[string]string // as a Bucket's
 	Block                         PublicAccessBlock
+	Tags                          map[string]string
 }
 
 // ARN names the access point; objects through it are ARN + "/object/" + key.

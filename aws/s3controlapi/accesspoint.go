@@ -57,6 +57,7 @@ func (h *Handler) createAccessPoint(c *call) error {
 		VpcConfiguration               *struct{ VpcId string }
 		PublicAccessBlockConfiguration *publicAccessBlock
 		Scope                          *struct{} `xml:"Scope"`
+		Tags                           tagList
 	}
 	if err := c.read(&in); err != nil {
 		return err
@@ -74,7 +75,7 @@ func (h *Handler) createAccessPoint(c *call) error {
 	if in.PublicAccessBlockConfiguration != nil {
 		block = in.PublicAccessBlockConfiguration.domain()
 	}
-	ap, err := h.S3.CreateAccessPoint(c.ctx, c.caller, s3.NewAccessPoint{Name: c.name, Bucket: in.Bucket, Block: block})
+	ap, err := h.S3.CreateAccessPoint(c.ctx, c.caller, s3.NewAccessPoint{Name: c.name, Bucket: in.Bucket, Block: block, Tags: in.Tags.tags()})
 	if err != nil {
 		return err
 	}

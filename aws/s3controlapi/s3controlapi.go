@@ -116,6 +116,9 @@ func (h *Handler) account(r *http.Request) error {
 func split(rest string) (kind, name, sub string) {
 	kind, rest, _ = strings.Cut(rest, "/")
 	name, sub, _ = strings.Cut(rest, "/")
+	if kind == "tags" { // an ARN, which has slashes of its own
+		name, sub = rest, ""
+	}
 	if n, err := url.PathUnescape(name); err == nil {
 		name = n
 	}
@@ -162,5 +165,9 @@ func (h *Handler) operations() map[string]func(*call) error {
 		"PUT configuration/name":    h.publicAccessBlock(http.MethodPut),
 		"GET configuration/name":    h.publicAccessBlock(http.MethodGet),
 		"DELETE configuration/name": h.publicAccessBlock(http.MethodDelete),
+
+		"POST tags/name":   h.tagResource,
+		"DELETE tags/name": h.untagResource,
+		"GET tags/name":    h.listTags,
 	}
 }

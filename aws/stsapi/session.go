@@ -3,6 +3,7 @@ package stsapi
 import (
 	"time"
 
+	"glassine/aws/fault"
 	"glassine/iam"
 )
 
@@ -66,4 +67,15 @@ func getSessionToken(c *call) (any, error) {
 func getAccessKeyInfo(c *call) (any, error) {
 	account, err := c.iam.AccessKeyAccount(c.ctx, c.caller, c.form.Get("AccessKeyId"))
 	return struct{ Account string }{account}, err
+}
+
+// decodeAuthorizationMessage knows no message: no refusal of ours has an encoded one, so that whatever is asked is none.
+func decodeAuthorizationMessage(c *call) (any, error) {
+	if err := c.iam.Authorize(c.ctx, c.caller, iam.Ask{Action: "sts:DecodeAuthorizationMessage", Resources: []string{"*"}}); err != nil {
+		return nil, err
+	}
+	if !c.form.Has("EncodedMessage") {
+		return nil, fault.New("ValidationError", "1 validation error detected: Value null at 'encodedMessage' failed to satisfy constraint: Member must not be null")
+	}
+	return nil, fault.New("InvalidAuthorizationMessageException", "Message is not valid: what glassine refuses is said in the message of the error itself, and never encoded.")
 }

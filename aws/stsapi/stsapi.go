@@ -41,11 +41,13 @@ var operations = map[string]func(*call) (any, error){
 	"AssumeRole":        assumeRole,
 	"GetSessionToken":   getSessionToken,
 	"GetAccessKeyInfo":  getAccessKeyInfo,
+
+	"DecodeAuthorizationMessage": decodeAuthorizationMessage,
 }
 
 // unserved are STS's other actions, which get an error that says so.
 var unserved = map[string]bool{
-	"AssumeRoleWithWebIdentity": true, "AssumeRoleWithSAML": true, "AssumeRoot": true, "DecodeAuthorizationMessage": true,
+	"AssumeRoleWithWebIdentity": true, "AssumeRoleWithSAML": true, "AssumeRoot": true,
 	"GetFederationToken": true, "GetDelegatedAccessToken": true, "GetWebIdentityToken": true,
 }
 

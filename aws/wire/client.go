@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -24,7 +25,12 @@ const maxAnswer = 16 << 20
 
 // Send signs a request and returns the body of its answer. An error that AWS's wire carried is a *fault.Error.
 func (c *Client) Send(service, region, method, url string, header http.Header, body []byte) ([]byte, error) {
-	req, err := http.NewRequest(method, url, bytes.NewReader(body))
+	return c.SendContext(context.Background(), service, region, method, url, header, body)
+}
+
+// SendContext is Send that ends with ctx.
+func (c *Client) SendContext(ctx context.Context, service, region, method, url string, header http.Header, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

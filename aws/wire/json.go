@@ -20,6 +20,7 @@ import (
 const (
 	ServiceLambda = "lambda"
 	ServiceLogs   = "logs"
+	ServiceSSM    = "ssm"
 )
 
 // JSON is how a service of the JSON protocols names and writes its errors.
@@ -46,6 +47,10 @@ var (
 	}
 	Logs = JSON{
 		Service: ServiceLogs, ContentType: "application/x-amz-json-1.1", Target: "Logs_20140328", Failure: "ServiceUnavailableException", Unread: "SerializationException",
+		Forbidden: http.StatusBadRequest,
+	}
+	SSM = JSON{
+		Service: ServiceSSM, ContentType: "application/x-amz-json-1.1", Target: "AmazonSSM", Failure: "InternalServerError", Unread: "SerializationException",
 		Forbidden: http.StatusBadRequest,
 	}
 )
@@ -180,7 +185,7 @@ func AuthenticateJSON[C any](r *http.Request, keys Keys[C], d JSON, now time.Tim
 }
 
 // Fault puts the codes and statuses of d's service for what IAM and the signature refuse in place of those that domain
-// methods return; other errors stay as they are. (Lambda and CloudWatch Logs API References, "Common Errors".)
+// methods return; other errors stay as they are. (Lambda, CloudWatch Logs and Systems Manager API References, "Common Errors".)
 func (d JSON) Fault(err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == "AccessDenied" || f.Code == "AccessDeniedException") {
 		return fault.New("AccessDeniedException", "%s", f.Message).WithStatus(d.Forbidden)

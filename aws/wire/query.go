@@ -18,14 +18,17 @@ import (
 
 // The services of the Query protocol, as they stand in credential scopes.
 const (
-	ServiceIAM = "iam"
-	ServiceSTS = "sts"
+	ServiceIAM            = "iam"
+	ServiceSTS            = "sts"
+	ServiceCloudFormation = "cloudformation"
 )
 
 // The dialects of the Query protocol's services. Their Namespace is that of answers too.
 var (
 	IAM = Dialect{Wrap: true, Namespace: "https://iam.amazonaws.com/doc/2010-05-08/", Type: true}
 	STS = Dialect{Wrap: true, Namespace: "https://sts.amazonaws.com/doc/2011-06-15/", Type: true}
+
+	CloudFormation = Dialect{Wrap: true, Namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/", Type: true}
 )
 
 // Bounds of a form, checked before any work is done on it.
