@@ -9,7 +9,8 @@ import (
 	"glassine/aws/wire"
 )
 
-// adminHandler serves the admin port: health, metrics, and what else is there to see. It changes nothing and shows no secret.
+// adminHandler serves the admin port: health and metrics, which show no secret and change nothing, and the web console, which
+// asks who is there.
 func (s *System) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -17,10 +18,7 @@ func (s *System) adminHandler() http.Handler {
 		_ = json.NewEncoder(w).Encode(map[string]string{"status": "ok"}) // a failed write is the client's leaving
 	})
 	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("glassine\n\nHealth: /healthz\nMetrics: /metrics\nThe web console is not built yet; use the AWS CLI: glassine env\n"))
-	})
+	mux.Handle("/", s.console)
 	return mux
 }
 

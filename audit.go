@@ -46,6 +46,9 @@ func (a *auditor) observe(ctx context.Context, c iam.Caller, ask iam.Ask, d iam.
 			decision.Statement = strconv.Itoa(d.Statement)
 		}
 	}
+	if !d.Allowed {
+		telemetry.RecorderOf(ctx).Fact("aws.iam.denied", ask.Action+" on "+strings.Join(ask.Resources, ", "), "for "+c.Principal.ARN+", by "+strings.TrimSpace(decision.By+" "+decision.Policy+" "+decision.Statement))
+	}
 	keep := !d.Allowed || !dataAction(ask.Action)
 	r, ok := ctx.Value(auditedKey{}).(*audited)
 	if !ok { // no request: this program acts by itself, as when it deploys the demo
@@ -82,13 +85,15 @@ func (s *System) objectLambda(ctx context.Context, e objectlambda.Event) {
 		AccessPoint: e.AccessPoint.Name, Operation: e.Operation, ByFunction: e.Function != "", Status: e.Status, Code: e.Code, OwnError: e.Own,
 		In: e.In, Out: e.Out, FunctionTime: e.FunctionTime, FirstByte: e.FirstByte, Total: e.Total,
 	})
-	r, ok := ctx.Value(auditedKey{}).(*audited)
-	if !ok {
-		return
-	}
 	by := e.Writer.ARN
 	if by == "" {
 		by = e.Role
+	}
+	telemetry.RecorderOf(ctx).Fact("aws.s3.object_lambda.access_point", e.AccessPoint.ARN(), "function "+e.Function+" answered after "+e.FunctionTime.Round(time.Microsecond).String()+
+		", by "+by+"; all of "+e.Operation+" took "+e.Total.Round(time.Microsecond).String())
+	r, ok := ctx.Value(auditedKey{}).(*audited)
+	if !ok {
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

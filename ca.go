@@ -93,20 +93,12 @@ func serial() *big.Int {
 	return n
 }
 
-// tlsConfig serves whatever name a client asks for; without SNI it serves localhost.
-func (ca *certificateAuthority) tlsConfig(protocols ...string) *tls.Config {
+// tlsConfig is for the AWS endpoint: it serves whatever name a client asks for, over HTTP/1.1.
+func (ca *certificateAuthority) tlsConfig() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: protocols,
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			name := hello.ServerName
-			if name == "" {
-				name = "localhost"
-				if host, _, err := net.SplitHostPort(hello.Conn.LocalAddr().String()); err == nil && net.ParseIP(host) != nil {
-					name = host
-				}
-			}
-			return ca.leaf(name, time.Now())
+			return ca.leaf(serverName(hello), time.Now())
 		},
 	}
 }

@@ -32,6 +32,7 @@ const dataVersion = 1
 //	objects/               the store
 //	functions/             functions' archives, and their files
 //	logs/                  events of log groups
+//	edge-logs/             lines of distributions' standard logs, until they are delivered
 type dataDir struct {
 	path string
 	lock *os.File

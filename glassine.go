@@ -1,6 +1,10 @@
 // Package glassine is the whole system in one process: a private bucket, access points, Object Lambda access points,
-// functions, IAM, and an edge cache in front, on AWS's wire. It can be embedded: New makes a System that listens, Serve runs
-// it, Close ends it. Command glassine is a command line over this package.
+// functions, IAM, and an edge cache in front, on AWS's wire. Command glassine is a command line over this package.
+//
+// It can be embedded, in a test for example: New makes a System that listens, on free ports if Config asks for port 0; Serve answers
+// until its context ends; System.NewRoot is the key for AWS's clients, and System.CAFile the certificate that they and viewers
+// trust. A program that embeds it calls Main first, as functions and pictures run in processes that are this program again.
+// Two Systems in one process do not know of each other. The package's example shows all of it.
 package glassine
 
 import (
@@ -20,13 +24,18 @@ import (
 	"time"
 
 	"glassine/aws/cloudfrontapi"
+	"glassine/aws/cloudtrailapi"
 	"glassine/aws/iamapi"
 	"glassine/aws/s3api"
 	"glassine/aws/s3controlapi"
+	"glassine/aws/ssmapi"
 	"glassine/aws/stsapi"
 	"glassine/aws/wire"
+	"glassine/cloudformation"
+	"glassine/console"
 	"glassine/edge"
 	"glassine/edge/http1"
+	"glassine/edge/http2"
 	"glassine/iam"
 	"glassine/lambda"
 	"glassine/lambda/runner"
@@ -34,6 +43,7 @@ import (
 	"glassine/logs"
 	"glassine/objectlambda"
 	"glassine/s3"
+	"glassine/ssm"
 	"glassine/state"
 	"glassine/store/disk"
 	"glassine/telemetry"
@@ -58,12 +68,33 @@ type Config struct {
 	Demo bool
 	// CacheBytes bounds the edge's cache in memory; 0 means 256 MiB.
 	CacheBytes int64
+	// CacheDiskBytes bounds the edge's cache on disk, which is in Data/cache and found again at the next start. 0 means 10 GiB, or
+	// half of what the file system has for it, if that is less; less than 0 keeps nothing on disk.
+	CacheDiskBytes int64
 	// Remotes and Directories are buckets whose objects are kept elsewhere. A bucket that was among them at an earlier start
 	// and is not now refuses its requests.
 	Remotes     []Remote
 	Directories []Directory
 	// AccessLog gets a JSON line for each viewer request; nil writes none.
 	AccessLog io.Writer
+	// LogEvery is how long a file of a distribution's standard log collects lines before it is delivered; 0 means 5 minutes.
+	LogEvery time.Duration
+	// GeoDatabases are files in the MaxMind DB format that say where viewers are. A file that is replaced is taken up.
+	GeoDatabases []string
+	// ConsoleHosts are names, besides those of loopback, at which a proxy with TLS serves the web console.
+	ConsoleHosts []string
+	// Strict names what is done as AWS does it where glassine does better: vary, targeted, must-revalidate, truncated,
+	// authorization, edge-functions, or all. See docs/aws-differences.md.
+	Strict []string
+	// CacheStatus adds Cache-Status (RFC 9211) to the answers to viewers, which CloudFront does not.
+	CacheStatus bool
+	// CertificateDir is a directory of certificates with their keys, for the names that viewers ask for: see package certdir. They
+	// go before all others, and files that change are read again. "" means none.
+	CertificateDir string
+	// ACME gets certificates for public names.
+	ACME ACME
+	// NoHTTP3 serves no HTTP/3, whatever distributions say.
+	NoHTTP3 bool
 	// Isolation is the weakest level at which a function may run in a process of its own, and a picture be made: "strict", or ""
 	// for what the machine gives. See System.Isolation.
 	Isolation string
@@ -102,8 +133,10 @@ type System struct {
 	S3           *s3.Service
 	Lambda       *lambda.Service
 	Logs         *logs.Service
+	SSM          *ssm.Service
 	ObjectLambda *objectlambda.Service
 	Edge         *edge.Edge
+	Stacks       *cloudformation.Service
 
 	// NewRoot is the root access key when this start made it: it is shown once.
 	NewRoot *iam.Credentials
@@ -112,11 +145,15 @@ type System struct {
 	data      *dataDir
 	ca        *certificateAuthority
 	local     *inProcess
+	console   *console.Console
 	audit     *auditor
 	metrics   *telemetry.Metrics
+	edgeLogs  *functionLog
 	sandboxes *sandbox.Host
 	pixels    *pixel.Engine
 	endpoint  *awsListener
+	viewers   *viewerTLS
+	quic      net.PacketConn // of HTTP/3; nil: not served
 	servers   []server
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
@@ -186,6 +223,10 @@ func (s *System) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openViewerTLS(httpNet, httpsNet); err != nil {
+		return err
+	}
+	s.listenQUIC(httpsNet)
 	records, err := state.Open(filepath.Join(cfg.Data, "state.db"))
 	if err != nil {
 		return err
@@ -220,6 +261,9 @@ func (s *System) open(ctx context.Context) error {
 	if err := s.declareBuckets(ctx, stores); err != nil {
 		return err
 	}
+	if s.SSM, err = ssm.New(ctx, ssm.Config{State: records, IAM: s.IAM, Key: s.data.key, Provisioned: bootstrapParameters(), Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return err
+	}
 	s.local = &inProcess{next: edge.NewOriginTransport()}
 	s.closers = append(s.closers, s.local.wait)
 	if err := s.openPictures(); err != nil {
@@ -229,19 +273,26 @@ func (s *System) open(ctx context.Context) error {
 		return err
 	}
 	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{
-		State: records, IAM: s.IAM, S3: s.S3, Invoker: s.Lambda, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
+		State: records, IAM: s.IAM, S3: s.S3, Invoker: tracedFunctions{s.Lambda}, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
 		Observe: s.objectLambda, Now: cfg.Now, Log: cfg.Log,
 	}); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() error { s.ObjectLambda.Close(); return nil })
-	if s.Edge, err = edge.New(ctx, edge.Config{
-		State: records, IAM: s.IAM, Invoker: s.Lambda, Origin: s.local, Account: cfg.Account, HTTPSPort: port(httpsNet),
-		Derived: map[string]edge.Derive{transform.AcceptHeader: transform.Canonical}, CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog, Log: cfg.Log, Now: cfg.Now,
-	}); err != nil {
+	edgeConfig, err := s.edgeConfig(records, port(httpsNet))
+	if err != nil {
+		return err
+	}
+	if s.Edge, err = edge.New(ctx, edgeConfig); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() error { s.Edge.Close(); return nil })
+	if err := s.openStacks(ctx, records); err != nil {
+		return err
+	}
+	if err := s.openConsole(awsNet, httpsNet); err != nil {
+		return err
+	}
 	s.serveOn(awsNet, httpNet, httpsNet, adminNet)
 	if cfg.Demo {
 		return s.deployDemo(ctx, records)
@@ -340,21 +391,38 @@ func port(l net.Listener) string {
 
 // serveOn makes the servers.
 func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
-	s.endpoint = newAWSListener(aws, s.ca.tlsConfig("http/1.1"))
+	s.endpoint = newAWSListener(aws, s.ca.tlsConfig())
 	handler := s.awsHandler()
 	s.local.handler = handler
 	awsServer := newServer(s.endpoint.proxy(s.ours, handler), s.cfg.Log)
 	awsServer.ConnContext = wire.WithNames
 	// Viewers' connections answer cached hits by themselves: package http1.
-	plainServer := &http1.Server{HTTP: newServer(s.Edge, s.cfg.Log), Responder: s.Edge}
-	tlsServer := &http1.Server{HTTP: newServer(s.Edge, s.cfg.Log), Responder: s.Edge}
-	tlsServer.HTTP.TLSConfig = s.ca.tlsConfig("h2", "http/1.1")
+	var plain http.Handler = s.Edge
+	if a := s.viewers.certificates.acme; a != nil {
+		plain = a.HTTP(plain)
+	}
+	plainServer := s.viewerServer(plain)
+	tlsServer := s.viewerServer(s.Edge)
+	tlsServer.HTTP.TLSConfig = s.viewers.config()
 	adminServer := newServer(s.adminHandler(), s.cfg.Log)
+	adminServer.RegisterOnShutdown(s.console.Drain)
 	s.servers = []server{
 		{"aws", s.endpoint, awsServer, awsServer.Serve},
 		{"http", viewer, plainServer, plainServer.Serve},
 		{"https", viewerTLS, tlsServer, tlsServer.ServeTLS},
 		{"admin", admin, adminServer, adminServer.Serve},
+	}
+	if s.quic != nil {
+		s.servers = append(s.servers, s.serveQUIC())
+	}
+}
+
+// viewerServer serves viewers over HTTP/1.1 and HTTP/2; h gets what the edge's loops do not answer.
+func (s *System) viewerServer(h http.Handler) *http1.Server {
+	server := newServer(h, s.cfg.Log)
+	return &http1.Server{
+		HTTP: server, Responder: s.Edge, StallTimeout: edge.DefaultStallTimeout,
+		HTTP2: &http2.Server{HTTP: server, Responder: s.Edge, StallTimeout: edge.DefaultStallTimeout},
 	}
 }
 
@@ -389,10 +457,18 @@ func (s *System) awsHandler() http.Handler {
 	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cloudfront := &cloudfrontapi.Handler{IAM: s.IAM, Edge: s.Edge, Now: s.cfg.Now, Log: s.cfg.Log}
 	functions, events := s.functionHandlers()
+	stacks := s.stackHandler()
+	objects := customResources(stacks, s3)
+	parameters := &ssmapi.Handler{SSM: s.SSM, IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
+	cdk := &bootstrapper{system: s, turn: make(chan struct{}, 1)}
+	trail := &cloudtrailapi.Handler{IAM: s.IAM, Audit: s.audit.log, Now: s.cfg.Now, Log: s.cfg.Log}
 	return s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
+		cdk.ready(r, service)
 		switch service {
 		case wire.ServiceS3:
-			s3.ServeHTTP(w, r)
+			objects.ServeHTTP(w, r)
+		case wire.ServiceCloudFormation:
+			stacks.ServeHTTP(w, r)
 		case wire.ServiceS3Control:
 			s3control.ServeHTTP(w, r)
 		case wire.ServiceIAM:
@@ -405,6 +481,10 @@ func (s *System) awsHandler() http.Handler {
 			functions.ServeHTTP(w, r)
 		case wire.ServiceLogs:
 			events.ServeHTTP(w, r)
+		case wire.ServiceSSM:
+			parameters.ServeHTTP(w, r)
+		case cloudtrailapi.Service:
+			trail.ServeHTTP(w, r)
 		default:
 			wire.WriteUnsupported(w, r, service, s.cfg.Log)
 		}
@@ -434,9 +514,11 @@ func (s *System) Serve(ctx context.Context) error {
 			}
 		}()
 	}
+	s.Stacks.Start()
 	expiring, stopExpiring := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	background.Go(func() { s.expire(expiring) })
+	background.Go(func() { s.keepCertificates(expiring) })
 	var err error
 	select {
 	case <-ctx.Done():

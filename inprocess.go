@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glassine/aws/wire"
+	"glassine/telemetry"
 )
 
 // inProcess is an http.RoundTripper that takes requests for AWS's host names to a handler in this process and lets every
@@ -38,7 +39,8 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ours := wire.AWSLabels(host); !ours {
 		return t.next.RoundTrip(req)
 	}
-	ctx, cancel := context.WithCancel(req.Context())
+	ctx, span := telemetry.StartSpan(req.Context(), hopName(req, host), "server.address", wire.Hostname(host), "url.path", req.URL.Path)
+	ctx, cancel := context.WithCancel(ctx)
 	body := &abortable{r: req.Body}
 	w := &handedWriter{header: http.Header{}, ready: make(chan struct{}), closed: make(chan struct{}), ctx: ctx, request: body, head: req.Method == http.MethodHead}
 	w.reader, w.writer = io.Pipe()
@@ -57,6 +59,7 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer cancel()
 		defer func() { _ = body.Close() }() // nobody reads it any more
 		err := serve(t.handler, w, served.WithContext(ctx))
+		span.Fail(err, "http.response.status_code", strconv.Itoa(w.status))
 		w.finish(err)
 	}()
 	select {

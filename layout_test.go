@@ -18,14 +18,16 @@ import (
 // project, so a new one is put in its place here first.
 var groups = [][]string{
 	{"aws/fault"},
-	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/rfc9111", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "state", "store", "confine", "transform/metadata", "transform/sample"},
+	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/http2", "edge/rfc9111", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "edge/tlspolicy", "edge/certdir", "edge/http3", "edge/acme", "edge/acme/acmetest", "state", "store", "confine", "transform/metadata", "transform/sample"},
 	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel/vips", "transform/pixel/library", "store/storetest", "state/statetest"},
 	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route", "transform/pixel/render"},
 	{"transform/pixel"},
 	{"transform", "s3", "lambda", "logs", "ssm"},
 	{"objectlambda", "edge"},
 	{"cloudformation"},
-	{"aws/s3api", "aws/s3controlapi", "aws/lambdaapi", "aws/iamapi", "aws/stsapi", "aws/cloudfrontapi", "aws/cloudformationapi", "aws/logsapi", "aws/ssmapi"},
+	{"cloudformation/provider"},
+	{"aws/s3api", "aws/s3controlapi", "aws/lambdaapi", "aws/iamapi", "aws/stsapi", "aws/cloudfrontapi", "aws/cloudformationapi", "aws/logsapi", "aws/ssmapi", "aws/cloudtrailapi", "aws/byname"},
+	{"console/client", "cloudformation/client"},
 	{"console"},
 	{"."},
 	{"cmd/glassine"},
@@ -33,14 +35,24 @@ var groups = [][]string{
 
 // narrow lists the packages that may import less than their group allows.
 var narrow = map[string][]string{
-	"console":            {"aws/arn", "aws/sigv4", "aws/fault", "telemetry"},
+	"console":        {"aws/arn", "aws/sigv4", "aws/fault", "telemetry", "console/client"},
+	"console/client": {"aws/sigv4", "telemetry"},
+
+	"cloudformation/client": {"aws/fault", "aws/wire"},
+
 	"edge/cache":         {"aws/fault"},
 	"edge/http1":         {},
+	"edge/http2":         {},
 	"edge/rfc9111":       {},
 	"edge/compress":      {},
 	"edge/geo":           {},
 	"edge/script":        {},
 	"edge/signedurl":     {},
+	"edge/tlspolicy":     {},
+	"edge/certdir":       {},
+	"edge/http3":         {},
+	"edge/acme":          {},
+	"edge/acme/acmetest": {},
 	"store":              {},
 	"state":              {},
 	"confine":            {},
@@ -50,10 +62,14 @@ var narrow = map[string][]string{
 
 // fences keep a package of the standard library, or a module, to a few folders.
 var fences = map[string][]string{
-	"encoding/xml":                 {"aws", "store/remote", "transform/metadata"},
+	"encoding/xml":                 {"aws", "console/client", "cloudformation/client", "store/remote", "transform/metadata"},
 	"unsafe":                       {"confine", "transform/pixel"},
 	"github.com/ebitengine/purego": {"transform/pixel"},
 	"C":                            {},
+
+	"github.com/quic-go/quic-go":       {"edge/http3", "e2e"},
+	"github.com/quic-go/quic-go/http3": {"edge/http3", "e2e"},
+	"github.com/caddyserver/certmagic": {"edge/acme"},
 }
 
 // anywhere are folders of tests, programs and examples, which stand on the finished system and which nothing imports.
@@ -76,7 +92,7 @@ func TestImportDirectionFindsPlantedImports(t *testing.T) {
 		{"upward import under a build tag", "iam/bad.go", "//go:build windows\n\npackage iam\nimport _ \"glassine/lambda\"", "iam/bad.go: iam must not import lambda"},
 		{"import of a peer", "s3/bad.go", "package s3\nimport _ \"glassine/lambda\"", "s3/bad.go: s3 must not import lambda"},
 		{"console reaching around the wire", "console/bad.go", "package console\nimport _ \"glassine/s3\"", "console/bad.go: console must not import s3"},
-		{"encoding/xml outside aws", "edge/bad.go", "package edge\nimport _ \"encoding/xml\"", "edge/bad.go: encoding/xml is fenced to aws, store/remote, transform/metadata"},
+		{"encoding/xml outside aws", "edge/bad.go", "package edge\nimport _ \"encoding/xml\"", "edge/bad.go: encoding/xml is fenced to aws, console/client, cloudformation/client, store/remote, transform/metadata"},
 		{"unsafe", "s3/unsafe.go", "package s3\nimport _ \"unsafe\"", "s3/unsafe.go: unsafe is fenced to confine, transform/pixel"},
 		{"cgo", "edge/cgo.go", "package edge\nimport \"C\"", "edge/cgo.go: C is fenced to nowhere"},
 		{"a folder that has no place", "helpers/x.go", "package helpers\nimport _ \"glassine/s3\"", "helpers/x.go: helpers has no place in the layout"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -38,14 +39,21 @@ func defaultData() string {
 type serveFlags struct {
 	dataFlags
 	elsewhereFlags
-	HTTP           string `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
-	HTTPS          string `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
-	Admin          string `help:"Address for health; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
-	AccessLog      string `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
-	Isolation      string `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
-	Libvips        string `help:"libvips that makes pictures, in place of the one in this program." default:"" env:"GLASSINE_LIBVIPS"`
-	PictureWorkers int    `help:"Pictures made at a time; 0 for one for each CPU." default:"0" env:"GLASSINE_PICTURE_WORKERS"`
-	Verbose        bool   `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
+	tlsFlags
+	HTTP           string   `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
+	HTTPS          string   `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
+	Admin          string   `help:"Address of the web console, health and metrics; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
+	AccessLog      string   `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
+	GeoDatabase    []string `help:"Database in the MaxMind DB format that says where viewers are; repeat for several." type:"existingfile" sep:"none" env:"GLASSINE_GEO_DATABASE"`
+	Strict         []string `help:"Do as AWS where glassine does better: vary, targeted, must-revalidate, truncated, authorization, edge-functions, or all." env:"GLASSINE_STRICT"`
+	ConsoleHost    []string `help:"Name at which a proxy with TLS serves the web console, besides loopback's; repeat for several." env:"GLASSINE_CONSOLE_HOST"`
+	CacheStatus    bool     `help:"Add Cache-Status (RFC 9211) to the answers to viewers." env:"GLASSINE_CACHE_STATUS"`
+	Isolation      string   `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
+	Libvips        string   `help:"libvips that makes pictures, in place of the one in this program." default:"" env:"GLASSINE_LIBVIPS"`
+	CacheMemory    size     `help:"The edge's cache in memory." default:"256MiB" env:"GLASSINE_CACHE_MEMORY"`
+	CacheDisk      size     `help:"The edge's cache on disk, in the data directory; 0 for none. -1 is 10 GiB, or half of what is free." default:"-1" env:"GLASSINE_CACHE_DISK"`
+	PictureWorkers int      `help:"Pictures made at a time; 0 for one for each CPU." default:"0" env:"GLASSINE_PICTURE_WORKERS"`
+	Verbose        bool     `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
 }
 
 type upCmd struct {
@@ -56,11 +64,12 @@ type serveCmd struct {
 	serveFlags `embed:""`
 }
 
-func (c *upCmd) Run() error    { return c.run(true) }
-func (c *serveCmd) Run() error { return c.run(false) }
+func (c *upCmd) Run() error    { return c.run(true, nil) }
+func (c *serveCmd) Run() error { return c.run(false, nil) }
 
-// run serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once.
-func (f *serveFlags) run(demo bool) error {
+// run serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once. ready, which may be nil, is called
+// when requests are answered; its error ends the run.
+func (f *serveFlags) run(demo bool, ready func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	level := slog.LevelInfo
@@ -69,10 +78,11 @@ func (f *serveFlags) run(demo bool) error {
 	}
 	cfg := glassine.Config{
 		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo, Isolation: f.Isolation,
-		Libvips: f.Libvips, PictureWorkers: f.PictureWorkers,
+		Libvips: f.Libvips, PictureWorkers: f.PictureWorkers, CacheBytes: int64(f.CacheMemory), CacheDiskBytes: f.CacheDisk.limit(), GeoDatabases: f.GeoDatabase, Strict: f.Strict, CacheStatus: f.CacheStatus, ConsoleHosts: f.ConsoleHost,
 		Interpreters: sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH")),
 		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
+	f.apply(&cfg)
 	var err error
 	if cfg.Remotes, err = f.remotes(os.Getenv); err != nil {
 		return err
@@ -102,7 +112,18 @@ func (f *serveFlags) run(demo bool) error {
 		stop() // the next signal kills
 		fmt.Fprintf(os.Stderr, "Stopping: waiting up to %s for requests under way.\n", glassine.DrainTime)
 	}()
-	return system.Serve(ctx)
+	if ready == nil {
+		return system.Serve(ctx)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		err := ready(ctx)
+		if err != nil {
+			stop()
+		}
+		failed <- err
+	}()
+	return errors.Join(system.Serve(ctx), <-failed)
 }
 
 // welcome says where everything is. Ready. is the last line, and true: all listeners are open.
@@ -117,7 +138,7 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 	if demo {
 		fmt.Printf("And smaller:   %s?width=400&format=auto   (docs/pictures.md)\n", viewer)
 	}
-	fmt.Printf("Console port:  http://%s   (health: /healthz; the web console is not built yet)\n", at.Admin)
+	fmt.Printf("Console:       %s\n", consoleLine(s, at.Admin, demo))
 	fmt.Printf("AWS endpoint:  https://%s and http://%s, account %s\n", at.AWS, at.AWS, f.Account)
 	fmt.Printf("Certificate:   %s   (clients that should trust it; curl: --cacert)\n", s.CAFile())
 	level, why := s.Isolation()
@@ -130,6 +151,17 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 		fmt.Printf("Demo bucket:   s3://%s\n", glassine.DemoBucket(f.Account))
 	}
 	fmt.Println("Ready.")
+}
+
+// consoleLine is how to get into the web console: by a link where somebody tries things out, else with a key. What a service
+// prints is kept in logs.
+func consoleLine(s *glassine.System, admin string, link bool) string {
+	if link {
+		if u, err := s.ConsoleLink(); err == nil {
+			return u + "   (works once, within a minute; later: glassine console)"
+		}
+	}
+	return "http://" + admin + "   (log in with an access key, or by: glassine console)"
 }
 
 // because says why isolation is no firmer.
