@@ -77,8 +77,8 @@ func TestUpAndStop(t *testing.T) {
 		scan := bufio.NewScanner(out)
 		for scan.Scan() && scan.Text() != "Ready." {
 			lines = append(lines, scan.Text())
-			if _, rest, ok := strings.Cut(scan.Text(), "http://"); ok && strings.HasPrefix(scan.Text(), "Console port") {
-				admin, _, _ = strings.Cut(rest, " ")
+			if _, rest, ok := strings.Cut(scan.Text(), "http://"); ok && strings.HasPrefix(scan.Text(), "Console:") {
+				admin = rest[:strings.IndexAny(rest+" ", "/ ")]
 			}
 		}
 		if scan.Text() != "Ready." {
@@ -100,7 +100,7 @@ func TestUpAndStop(t *testing.T) {
 		return lines, admin
 	}
 	first, _ := run()
-	for _, want := range []string{"Viewer URL:", "Console port:", "AWS endpoint:", "Root key:", "Credentials:"} {
+	for _, want := range []string{"Viewer URL:", "Console:", "AWS endpoint:", "Root key:", "Credentials:"} {
 		if !strings.Contains(strings.Join(first, "\n"), want) {
 			t.Errorf("the first start does not print %q:\n%s", want, strings.Join(first, "\n"))
 		}

@@ -81,7 +81,7 @@ func exit(err error) {
 
 func run(objects string, tagged, indexed int, disk int64, body int, dir string) error {
 	fmt.Printf("%s, %d cores\n\n", runtime.Version(), runtime.NumCPU())
-	fmt.Println("Hits: processor time of one Lookup, its key already made; \"same\" asks for the same 1,000 objects,")
+	fmt.Println("Hits: processor time of making a key and one Lookup of it; \"same\" asks for the same 1,000 objects,")
 	fmt.Println("\"popular\" for all by Zipf's law, \"any\" for all alike.")
 	for s := range strings.SplitSeq(objects, ",") {
 		n, err := strconv.Atoi(s)

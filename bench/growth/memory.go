@@ -18,9 +18,16 @@ import (
 )
 
 // keyOf is the n-th object's key, as the edge makes them.
-func keyOf(n int) cache.Key {
-	path := fmt.Sprintf("dabcdefghijklm.cloudfront.net/images/%09d.jpg", n)
-	return cache.Key{Bytes: []byte(path + "\x00\x00br,gzip"), Path: len(path)}
+func keyOf(n int) cache.Key { return appendKey(nil, n) }
+
+// appendKey makes keyOf(n) in b: a hit's key has just been made, and is in the processor's cache.
+func appendKey(b []byte, n int) cache.Key {
+	b = append(b, "dabcdefghijklm.cloudfront.net/images/000000000.jpg"...)
+	for i := len(b) - len("0.jpg"); n > 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return cache.Key{Bytes: append(b, "\x00\x00br,gzip"...), Path: len(b)}
 }
 
 // put stores the n-th object with body under tags.
@@ -116,10 +123,7 @@ func hits(o order) error {
 
 // lookups returns the nanoseconds of processor that one Lookup takes, the median of seven rounds.
 func lookups(c *cache.Cache, of []int) (float64, error) {
-	keys := make([]cache.Key, len(of))
-	for i, n := range of {
-		keys[i] = keyOf(n)
-	}
+	var k cache.Key
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var rounds []float64
@@ -130,12 +134,12 @@ func lookups(c *cache.Cache, of []int) (float64, error) {
 		}
 		n := 0
 		for n < asked {
-			for _, k := range keys {
-				if c.Lookup(k) == nil {
+			for _, i := range of {
+				if k = appendKey(k.Bytes[:0], i); c.Lookup(k) == nil {
 					return 0, fmt.Errorf("%q is not stored", k.Bytes)
 				}
 			}
-			n += len(keys)
+			n += len(of)
 		}
 		end, err := processor()
 		if err != nil {

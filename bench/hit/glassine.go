@@ -19,6 +19,7 @@ import (
 
 	"glassine/edge"
 	"glassine/edge/http1"
+	"glassine/edge/http2"
 	"glassine/iam"
 	"glassine/state"
 )
@@ -86,7 +87,9 @@ func serve(settings string) error {
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, s.Origin)
 	}
-	e, err := edge.New(ctx, edge.Config{State: records, IAM: ids, Account: "123456789012", Origin: transport})
+	e, err := edge.New(ctx, edge.Config{
+		State: records, IAM: ids, Account: "123456789012", Origin: transport,
+	})
 	if err != nil {
 		return err
 	}
@@ -114,10 +117,11 @@ func serve(settings string) error {
 	if err != nil {
 		return err
 	}
-	web := &http1.Server{Responder: e, HTTP: &http.Server{
+	common := &http.Server{
 		Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
-	}}
+	}
+	web := &http1.Server{Responder: e, HTTP: common, HTTP2: &http2.Server{Responder: e, HTTP: common}}
 	if s.Profile != "" {
 		f, err := os.Create(s.Profile)
 		if err != nil {
