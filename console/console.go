@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"glassine/aws/sigv4"
@@ -116,6 +117,7 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Transport = awsOnly{cfg.Transport}
 	assets, err := loadAssets(files)
 	if err != nil {
 		return nil, err
@@ -135,6 +137,20 @@ func New(cfg Config) (*Console, error) {
 		c.series.run(ctx)
 	}()
 	return c, nil
+}
+
+// awsOnly lets requests go to AWS's names alone: names of buckets and regions come from forms and URLs, and no such text may
+// lead the console to another host.
+type awsOnly struct{ next http.RoundTripper }
+
+func (t awsOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != "https" || r.URL.User != nil || r.URL.Port() != "" || !strings.HasSuffix(r.URL.Hostname(), ".amazonaws.com") {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, &asked{"This is no name of AWS's.", "The console asks AWS's names alone, which stay in this program.", ""}
+	}
+	return t.next.RoundTrip(r)
 }
 
 // Drain ends all streams to browsers, and the sampling: an orderly end of the server would wait for them.

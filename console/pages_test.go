@@ -183,6 +183,35 @@ func TestCutAt(t *testing.T) {
 	}
 }
 
+// Names come from URLs and forms, and may not lead the console to another host.
+func TestConsoleAsksAWSAlone(t *testing.T) {
+	rg := newRig(t)
+	cookie, _ := rg.login()
+	before := len(rg.aws.asked)
+	for _, target := range []string{
+		"/studio/denied?key=x&bucket=evil.example%2F", "/studio/denied?key=x&bucket=user%3Apass%40evil.example%2F", "/studio/denied?key=x&bucket=evil.example%3A80%2F",
+		"/studio/log?id=1&function=arn%3Aaws%3Alambda%3Aevil.example%2F%3A1%3Afunction%3Af", "/studio/denied?key=x&bucket=evil.example%23",
+	} {
+		w := rg.do("GET", target, nil, cookie, nil)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "This is no") {
+			t.Errorf("%s = %d %s, want 400", target, w.Code, w.Body)
+		}
+	}
+	if got := rg.aws.asked[before:]; len(got) != 0 {
+		t.Errorf("asked %q", got)
+	}
+}
+
+func TestExplainLink(t *testing.T) {
+	const message = `User: arn:aws:iam::1:user/a is not authorized to perform: s3:ListBucket on resource: "arn:aws:s3:::b" because no identity-based policy allows the s3:ListBucket action`
+	if got, want := explainLink(message), "/access/explain?action=s3%3AListBucket&principal=arn%3Aaws%3Aiam%3A%3A1%3Auser%2Fa&resource=arn%3Aaws%3As3%3A%3A%3Ab"; got != want {
+		t.Errorf("explainLink = %s, want %s", got, want)
+	}
+	if got := explainLink("Access Denied"); got != "/access/explain" {
+		t.Errorf("explainLink of a text that says nothing = %s", got)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	got := summary(telemetry.Trace{RequestID: "id", Facts: []telemetry.Fact{
 		{Name: "http.request.method", Value: "GET"},

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +38,7 @@ type problem struct {
 	What, Why, Try  string
 	Code, RequestID string
 	Command         string // the call that failed
+	Link            string // where it is explained
 	Status          int
 }
 
@@ -102,7 +105,7 @@ func problemOf(err error) *problem {
 		switch e.Code {
 		case "AccessDenied", "AccessDeniedException", "AccessDenied.Explicit":
 			p.What = "You may not do this: " + e.Operation
-			p.Try = "see /access/explain?action=" + e.Operation
+			p.Link = explainLink(e.Message)
 		}
 		return p
 	}
@@ -110,6 +113,18 @@ func problemOf(err error) *problem {
 		return &problem{What: e.what, Why: e.why, Try: e.try, Status: http.StatusBadRequest}
 	}
 	return &problem{What: "Something went wrong inside.", Why: "The server's log has the details.", Status: http.StatusInternalServerError}
+}
+
+// refusal is AWS's text of a denial.
+var refusal = regexp.MustCompile(`User: (\S+) is not authorized to perform: (\S+) on resource: "?([^" ]+)"?`)
+
+// explainLink leads to the page that explains a denial, with what its text says filled in.
+func explainLink(message string) string {
+	m := refusal.FindStringSubmatch(message)
+	if m == nil {
+		return "/access/explain"
+	}
+	return "/access/explain?" + url.Values{"principal": {m[1]}, "action": {m[2]}, "resource": {m[3]}}.Encode()
 }
 
 // asked is an error about what a form said; its words are ours and are shown.

@@ -25,6 +25,7 @@ func (c *Console) routes() http.Handler {
 	show("/studio/original", studioOriginal)
 	show("/studio/thumbnail", studioThumbnail)
 	show("/studio/hops", c.scripted(studioHops))
+	show("/studio/log", c.scripted(studioLog))
 	show("/studio/denied", c.scripted(studioDenied))
 	mux.HandleFunc("POST /studio/upload", c.action(maxUpload, c.scripted(studioUpload)))
 	do("/studio/sample", studioSample)

@@ -66,6 +66,7 @@ func (u *cdkUser) cdk(args ...string) string {
 
 // A CDK app of three stacks is deployed, found unchanged, used, and destroyed by the pinned CDK.
 func TestCDK(t *testing.T) {
+	t.Parallel()
 	u := newCDKUser(t)
 	u.cdk("deploy", "--all", "--require-approval", "never", "--outputs-file", "outputs.json")
 	text, err := os.ReadFile(filepath.Join(u.dir, "outputs.json"))

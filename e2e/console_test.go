@@ -21,6 +21,7 @@ import (
 // eight steps, logins and refusals, hostile objects and other sites, and every page for accessibility in both colour schemes.
 // Screenshots are kept in bin/console.
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	chromium := tool(t, "chromium")
 	for _, name := range []string{"playwright-core", "axe-core"} {
 		if _, err := os.Stat(filepath.Join("node", "node_modules", name)); err != nil {

@@ -29,9 +29,15 @@ type typed struct {
 // glassine runs the command against the system, in a folder.
 func (s *system) glassine(t *testing.T, dir string, args ...string) typed {
 	t.Helper()
+	return commandAt(t, s.data, s.Addresses().AWS, dir, args...)
+}
+
+// commandAt runs glassine's command line in a folder, against what serves a data directory at an address.
+func commandAt(t *testing.T, data, aws, dir string, args ...string) typed {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), glassineCommand(t), args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GLASSINE_DATA=" + s.data, "GLASSINE_AWS=" + s.Addresses().AWS}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GLASSINE_DATA=" + data, "GLASSINE_AWS=" + aws}
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	began := time.Now()
@@ -206,6 +212,7 @@ func TestValidateCommand(t *testing.T) {
 
 // A cdk.out is deployed without the CDK's command line, which only synthesizes it here.
 func TestDeployCDKOut(t *testing.T) {
+	t.Parallel()
 	u := newCDKUser(t)
 	u.cdk("synth", "--quiet")
 	first := u.glassine(t, u.dir, "deploy", "cdk.out", "-o", "json")

@@ -16,8 +16,10 @@ import (
 // The reference set-up as a page of aws-cli commands, run as it is: it makes everything, asks for a picture through the
 // distribution, and takes everything away.
 func TestWalkthrough(t *testing.T) {
+	t.Parallel()
 	t.Parallel() // most of it is the start of some eighty commands
 	s := start(t, func(c *glassine.Config) { c.Demo = false })
+	before := s.kept(t)
 	home := t.TempDir()
 	_, httpsPort, _ := net.SplitHostPort(s.Addresses().HTTPS)
 	_, httpPort, _ := net.SplitHostPort(s.Addresses().HTTP)
@@ -44,16 +46,7 @@ func TestWalkthrough(t *testing.T) {
 			t.Errorf("the output has no %q", want)
 		}
 	}
-	root := s.IAM.Root()
-	if all, err := s.Lambda.ListFunctions(t.Context(), root, "us-west-2"); err != nil || len(all) != 0 {
-		t.Errorf("functions left: %v, %v", all, err)
-	}
-	if all, err := s.S3.Buckets(t.Context(), root); err != nil || len(all) != 0 {
-		t.Errorf("buckets left: %v, %v", all, err)
-	}
-	if all, err := s.Edge.ListDistributions(t.Context(), root); err != nil || len(all) != 0 {
-		t.Errorf("distributions left: %v, %v", all, err)
-	}
+	s.leaves(t, before)
 }
 
 func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

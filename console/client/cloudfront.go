@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -118,13 +119,13 @@ func (c *Client) ListDistributions(ctx context.Context) ([]Distribution, error) 
 // GetDistribution returns one, and the ETag that a change of it needs.
 func (c *Client) GetDistribution(ctx context.Context, id string) (Distribution, string, error) {
 	var out Distribution
-	h, err := c.xml(ctx, c.cloudfront("GetDistribution", http.MethodGet, "distribution/"+id, nil, "get-distribution", "--id", id), &out)
+	h, err := c.xml(ctx, c.cloudfront("GetDistribution", http.MethodGet, "distribution/"+url.PathEscape(id), nil, "get-distribution", "--id", id), &out)
 	return out, h.Get("Etag"), err
 }
 
 // SetEnabled switches a distribution on or off: it sends its configuration back with nothing else changed.
 func (c *Client) SetEnabled(ctx context.Context, id string, on bool) error {
-	raw, h, err := c.read(ctx, c.cloudfront("GetDistributionConfig", http.MethodGet, "distribution/"+id+"/config", nil, "get-distribution-config", "--id", id))
+	raw, h, err := c.read(ctx, c.cloudfront("GetDistributionConfig", http.MethodGet, "distribution/"+url.PathEscape(id)+"/config", nil, "get-distribution-config", "--id", id))
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (c *Client) SetEnabled(ctx context.Context, id string, on bool) error {
 	if err != nil {
 		return err
 	}
-	r := c.cloudfront("UpdateDistribution", http.MethodPut, "distribution/"+id+"/config", body,
+	r := c.cloudfront("UpdateDistribution", http.MethodPut, "distribution/"+url.PathEscape(id)+"/config", body,
 		"update-distribution", "--id", id, "--if-match", h.Get("Etag"), "--distribution-config", "file://config-with-Enabled-"+strconv.FormatBool(on)+".json")
 	r.header.Set("If-Match", h.Get("Etag"))
 	_, err = c.xml(ctx, r, nil)
@@ -141,7 +142,7 @@ func (c *Client) SetEnabled(ctx context.Context, id string, on bool) error {
 
 // DeleteDistribution deletes a distribution that is off.
 func (c *Client) DeleteDistribution(ctx context.Context, id, etag string) error {
-	r := c.cloudfront("DeleteDistribution", http.MethodDelete, "distribution/"+id, nil, "delete-distribution", "--id", id, "--if-match", etag)
+	r := c.cloudfront("DeleteDistribution", http.MethodDelete, "distribution/"+url.PathEscape(id), nil, "delete-distribution", "--id", id, "--if-match", etag)
 	r.header = http.Header{"If-Match": {etag}}
 	_, err := c.xml(ctx, r, nil)
 	return err
@@ -238,7 +239,7 @@ func (c *Client) ListInvalidations(ctx context.Context, distribution string) ([]
 	var out struct {
 		List []Invalidation `xml:"Items>InvalidationSummary"`
 	}
-	_, err := c.xml(ctx, c.cloudfront("ListInvalidations", http.MethodGet, "distribution/"+distribution+"/invalidation", nil,
+	_, err := c.xml(ctx, c.cloudfront("ListInvalidations", http.MethodGet, "distribution/"+url.PathEscape(distribution)+"/invalidation", nil,
 		"list-invalidations", "--distribution-id", distribution), &out)
 	return out.List, err
 }
@@ -246,7 +247,7 @@ func (c *Client) ListInvalidations(ctx context.Context, distribution string) ([]
 // GetInvalidation returns one with its paths.
 func (c *Client) GetInvalidation(ctx context.Context, distribution, id string) (Invalidation, error) {
 	var out Invalidation
-	_, err := c.xml(ctx, c.cloudfront("GetInvalidation", http.MethodGet, "distribution/"+distribution+"/invalidation/"+id, nil,
+	_, err := c.xml(ctx, c.cloudfront("GetInvalidation", http.MethodGet, "distribution/"+url.PathEscape(distribution)+"/invalidation/"+url.PathEscape(id), nil,
 		"get-invalidation", "--distribution-id", distribution, "--id", id), &out)
 	return out, err
 }
@@ -260,7 +261,7 @@ func (c *Client) CreateInvalidation(ctx context.Context, distribution, reference
 		CallerReference string
 	}{Quantity: len(paths), Paths: paths, CallerReference: reference})
 	var out Invalidation
-	_, err := c.xml(ctx, c.cloudfront("CreateInvalidation", http.MethodPost, "distribution/"+distribution+"/invalidation", body,
+	_, err := c.xml(ctx, c.cloudfront("CreateInvalidation", http.MethodPost, "distribution/"+url.PathEscape(distribution)+"/invalidation", body,
 		append([]string{"create-invalidation", "--distribution-id", distribution, "--paths"}, paths...)...), &out)
 	return out, err
 }

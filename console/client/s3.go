@@ -67,7 +67,7 @@ func EscapeKey(key string) string {
 
 // s3 is a call of S3's data plane on a bucket in path style: any bucket name works in it.
 func (c *Client) s3(operation, method, bucket, key, query string, cli ...string) request {
-	u := "https://s3." + c.Region + ".amazonaws.com/" + bucket
+	u := "https://s3." + c.Region + ".amazonaws.com/" + url.PathEscape(bucket)
 	if key != "" {
 		u += "/" + EscapeKey(key)
 	}

@@ -116,7 +116,7 @@ if (studio) {
 
   const journey = async (view, hit) => {
     for (const e of document.querySelectorAll(".hop")) { e.classList.remove("lit", "failed"); e.querySelector(".took").textContent = ""; }
-    $("steps").hidden = true;
+    $("steps").hidden = $("log").hidden = true;
     light("viewer", milliseconds(view.total));
     light("edge", hit ? `hit, ${milliseconds(view.firstByte)}` : "miss");
     const result = view.headers["X-Cache"] || "";
@@ -134,11 +134,25 @@ if (studio) {
       return;
     }
     const { trace } = await response.json();
-    if (trace) waterfall(trace, view);
+    if (trace) {
+      waterfall(trace);
+      const ran = trace.spans.find((s) => s.attributes?.["faas.invocation_id"]);
+      if (ran) await log(ran.attributes["faas.invoked_name"], ran.attributes["faas.invocation_id"]);
+    }
     asked(`glassine trace --id ${id}`, "how it was answered");
   };
 
-  const waterfall = (trace, view) => {
+  // The lines of the function's log that are about this request, and no others.
+  const log = async (name, id) => {
+    const response = await fetch(`/studio/log?${new URLSearchParams({ function: name, id })}`);
+    if (!response.ok) return; // who may not read the log sees none
+    const { group, lines } = await response.json();
+    $("log-lines").textContent = lines.join("\n");
+    $("log-link").href = `/logs?${new URLSearchParams({ group, region: name.split(":")[3], since: "1h" })}`;
+    $("log").hidden = lines.length === 0;
+  };
+
+  const waterfall = (trace) => {
     const rows = $("waterfall");
     rows.replaceChildren();
     const end = Math.max(1, ...trace.spans.map((s) => s.startMicros + Math.max(0, s.durationMicros)));
