@@ -19,7 +19,7 @@ import (
 func (s *System) openStacks(ctx context.Context, records state.Store) (err error) {
 	types := provider.Types(provider.Services{IAM: s.IAM, S3: s.S3, Lambda: s.Lambda, Logs: s.Logs, SSM: s.SSM, ObjectLambda: s.ObjectLambda, Edge: s.Edge, API: &byname.Client{Transport: s.local}})
 	if s.Stacks, err = cloudformation.New(ctx, cloudformation.Config{
-		State: records, IAM: s.IAM, Types: cloudformation.NewTypes(types...), Parameters: stackParameters{s.SSM}, Invoker: stackFunctions{s.Lambda}, Now: s.cfg.Now, Log: s.cfg.Log,
+		State: records, Key: s.data.key, IAM: s.IAM, Types: cloudformation.NewTypes(types...), Parameters: stackParameters{s.SSM}, Invoker: stackFunctions{s.Lambda}, Now: s.cfg.Now, Log: s.cfg.Log,
 	}); err != nil {
 		return err
 	}

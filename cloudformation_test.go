@@ -114,3 +114,43 @@ Outputs: {Loud: {Value: !GetAtt X.Loud}, Id: {Value: !Ref X}}
 		t.Errorf("nothing to do took %v", took)
 	}
 }
+
+// The secret of an access key that a stack made is an attribute and an output of the stack, and nowhere in the state file.
+func TestSecretsOfStacksAreSealed(t *testing.T) {
+	data := t.TempDir()
+	s, err := New(t.Context(), Config{
+		Data: data, AWS: "127.0.0.1:0", HTTP: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Admin: "127.0.0.1:0", NoHTTP3: true, CacheDiskBytes: -1, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	s.Stacks.Start()
+	id, err := s.Stacks.CreateStack(t.Context(), s.IAM.Root(), cloudformation.StackInput{Region: "us-east-1", Name: "key", Capabilities: []string{"CAPABILITY_IAM"}, Template: `
+Resources:
+  User: {Type: AWS::IAM::User}
+  Key: {Type: AWS::IAM::AccessKey, Properties: {UserName: !Ref User}}
+Outputs: {Id: {Value: !Ref Key}, Secret: {Value: !GetAtt Key.SecretAccessKey}}
+`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := s.Stacks.Wait(t.Context(), id); err != nil || status != cloudformation.CreateComplete {
+		t.Fatalf("%s, %v", status, err)
+	}
+	stacks, err := s.Stacks.DescribeStacks(t.Context(), s.IAM.Root(), "us-east-1", id)
+	if err != nil || len(stacks) != 1 || len(stacks[0].Outputs) != 2 {
+		t.Fatalf("%+v, %v", stacks, err)
+	}
+	key, secret := stacks[0].Outputs[0].Value, stacks[0].Outputs[1].Value
+	raw, err := os.ReadFile(filepath.Join(data, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(raw, []byte(key)) { // which iam keeps in the clear
+		t.Errorf("the state file does not know the key %s", key)
+	}
+	if len(secret) != 40 || bytes.Contains(raw, []byte(secret)) {
+		t.Errorf("a secret of %d characters is in the state file", len(secret))
+	}
+}

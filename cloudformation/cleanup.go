@@ -104,7 +104,7 @@ func (c *conductor) removal(id string, list []remnant, who iam.Caller, finish fu
 			continue
 		}
 		deletes = append(deletes, m.Image)
-		c.remnantStatus(id, m.Image, DeleteInProgress, "")
+		c.remnantStatus(id, m.Image, DeleteInProgress, c.trespass(id, &m.Image))
 	}
 	if len(deletes) == 0 {
 		finish(id)

@@ -38,6 +38,15 @@ type Type struct {
 	Timeout time.Duration
 	// Handler does the work.
 	Handler Handler
+	// Removes returns what Handler.Delete removes beside the resource itself, as far as the request says it: a stack that owns it
+	// is named in a warning. Nil is nothing.
+	Removes func(r *Request) []Owned
+}
+
+// Owned names something as a stack that owns it does.
+type Owned struct {
+	Type, PhysicalID string
+	Region           string // of the stack; "" is any
 }
 
 // DefaultTimeout bounds one operation of a resource. CloudFormation User Guide, "Custom resources": one hour.

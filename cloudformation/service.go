@@ -22,6 +22,9 @@ const ServicePrincipal = "cloudformation.amazonaws.com"
 // Config is what a Service stands on.
 type Config struct {
 	State state.Store // nothing else may write to its tables cloudformation/...
+	// Key is the installation's sealing key: what encrypts the records of stacks, which hold secrets, comes from it. A Service
+	// with another key than the one before it reads nothing.
+	Key   [32]byte
 	IAM   *iam.Service
 	Types *Types
 	// Parameters is where SSM parameters and dynamic references are read; nil refuses them.
@@ -58,7 +61,7 @@ type Service struct {
 	changed    chan struct{}         // closed and made anew when a stack changes
 }
 
-// The tables. Every value is JSON.
+// The tables. Every value is JSON, sealed.
 const (
 	stackTable     = "cloudformation/stacks"     // Stack by id
 	resourceTable  = "cloudformation/resources"  // StackResource by stack id, NUL, logical id
@@ -83,6 +86,11 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Types == nil {
 		cfg.Types = NewTypes()
 	}
+	records, err := newSealed(cfg.State, cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	cfg.State = records
 	s := &Service{
 		cfg: cfg, turn: make(chan struct{}, 1), stacks: map[string]*view{}, conductors: map[string]*conductor{}, changeSets: map[string]*ChangeSet{},
 		exports: map[string]exported{}, changed: make(chan struct{}),

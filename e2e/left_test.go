@@ -37,10 +37,12 @@ func (s *system) kept(t *testing.T) map[string]bool {
 	}
 	defer db.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(table []byte, b *bbolt.Bucket) error {
-			return b.ForEach(func(key, _ []byte) error {
-				all["record "+string(table)+" "+string(key)] = true
-				return nil
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+			return b.ForEachBucket(func(name []byte) error {
+				return b.Bucket(name).ForEach(func(key, _ []byte) error {
+					all["record "+string(name)+" "+string(key)] = true
+					return nil
+				})
 			})
 		})
 	})

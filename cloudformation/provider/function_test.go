@@ -3,7 +3,12 @@ package provider
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -117,7 +122,7 @@ func TestCodeOfFunctions(t *testing.T) {
 	out := r.deploy("inline", "Resources:"+roleOfFunctions+`
   F: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt Role.Arn, Runtime: nodejs22.x, Handler: index.handler, Code: {ZipFile: "exports.handler = () => require('cfn-response')"}}}`)
 	before := r.codeOf(t, out["#F"])
-	if len(before) != 2 || before["index.js"] == "" || !strings.Contains(before["cfn-response.js"], "exports.send") {
+	if len(before) != 2 || before["index.js"] == "" || !strings.Contains(before["node_modules/cfn-response/index.js"], "exports.send") {
 		t.Errorf("archive of inline code = %v", before)
 	}
 	out = r.deploy("inline", "Resources:"+roleOfFunctions+`
@@ -181,6 +186,52 @@ func TestInlineModulesParse(t *testing.T) {
 	b, err2 := inlineArchive("nodejs22.x", "x")
 	if err != nil || err2 != nil || !slices.Equal(a, b) {
 		t.Error("the same code does not make the same archive")
+	}
+}
+
+// Inline code finds the module under the name by which AWS's pages ask for it, as a runtime does that runs in the archive's folder.
+func TestInlineCodeAnswersACustomResource(t *testing.T) {
+	const event = `{"StackId": "s", "RequestId": "r", "LogicalResourceId": "L", "ResponseURL": "`
+	for _, c := range []struct{ program, flag, runtime, code, call string }{
+		{
+			"node", "-e", "nodejs22.x", "const response = require('cfn-response');\nexports.handler = (event, context) => response.send(event, context, response.SUCCESS, {Word: 'said'}, 'mine');",
+			"require('./index').handler(JSON.parse(process.argv[1]), {logStreamName: 'log', done() {}})",
+		},
+		{
+			"python3", "-c", "python3.12", "import cfnresponse\ndef handler(event, context):\n    cfnresponse.send(event, context, cfnresponse.SUCCESS, {'Word': 'said'}, 'mine')\n",
+			"import json, sys, index; index.handler(json.loads(sys.argv[1]), type('Context', (), {'log_stream_name': 'log'}))",
+		},
+	} {
+		t.Run(c.runtime, func(t *testing.T) {
+			archive, err := inlineArchive(c.runtime, c.code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, z); err != nil {
+				t.Fatal(err)
+			}
+			said := make(chan string, 1)
+			srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				said <- r.Method + " " + string(body)
+			}))
+			defer srv.Close()
+			cmd := exec.CommandContext(t.Context(), c.program, c.flag, c.call, event+srv.URL+`/x?y=z"}`)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			body, ok := strings.CutPrefix(<-said, "PUT ")
+			var got struct{ Status, PhysicalResourceId, StackId, RequestId, LogicalResourceId, Data any }
+			if err := json.Unmarshal([]byte(body), &got); !ok || err != nil || fmt.Sprint(got) != "{SUCCESS mine s r L map[Word:said]}" {
+				t.Errorf("it answered %q, %v", body, err)
+			}
+		})
 	}
 }
 

@@ -23,12 +23,12 @@ const maxInline = 4 << 20
 // inlineArchive is an archive of code that stands in a template: the file index of the runtime's language, and the module that
 // answers CloudFormation when the code uses it. The same code gives the same bytes.
 func inlineArchive(runtime, source string) ([]byte, error) {
-	var name, module, text string
+	var name, module, at, text string
 	switch {
-	case strings.HasPrefix(runtime, "nodejs"):
-		name, module, text = "index.js", "cfn-response", cfnResponseJS
+	case strings.HasPrefix(runtime, "nodejs"): // which looks for what is required by a bare name in node_modules alone
+		name, module, at, text = "index.js", "cfn-response", "node_modules/cfn-response/index.js", cfnResponseJS
 	case strings.HasPrefix(runtime, "python"):
-		name, module, text = "index.py", "cfnresponse", cfnResponsePy
+		name, module, at, text = "index.py", "cfnresponse", "cfnresponse.py", cfnResponsePy
 	default:
 		return nil, fault.New("InvalidParameterValueException", "ZipFile can only be used when Runtime is set to either of nodejs*, python*.")
 	}
@@ -37,7 +37,7 @@ func inlineArchive(runtime, source string) ([]byte, error) {
 	}
 	files := map[string]string{name: source}
 	if strings.Contains(source, module) {
-		files[module+name[strings.LastIndexByte(name, '.'):]] = text
+		files[at] = text
 	}
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)

@@ -42,6 +42,7 @@ func (s Services) natives() []*cloudformation.Type {
 			Name: "Custom::AWS", AnyProperty: true, Attributes: []string{"*"},
 			Properties: fields{"ServiceToken": token, "Create": text(), "Update": text(), "Delete": text()},
 			Handler:    handler{create: s.createCall, update: s.updateCall, read: readNative, delete: s.deleteCall},
+			Removes:    removedByCall,
 		},
 	}
 }

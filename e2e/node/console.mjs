@@ -77,6 +77,9 @@ await step("newcomer", async () => {
   check("a MISS goes all the way", (await lit(6)) === 6, await lit(6));
   await page.waitForFunction(() => [...document.querySelectorAll(".hop .took")].every((e) => e.textContent !== ""));
   check("every hop has its time", true);
+  await page.waitForFunction(() => !document.getElementById("log").hidden);
+  const logged = (await page.locator("#log-lines").textContent()).split("\n");
+  check("the function's log has lines of this request alone", logged.length === 3 && logged.every((l) => /START|END|REPORT/.test(l)), logged);
   await page.click("#again");
   await page.waitForFunction(() => document.getElementById("result").textContent.startsWith("HIT"));
   check("the second request is a HIT", true);
