@@ -12,6 +12,7 @@ import (
 // Custom resources of code that stands in the template, which answers with the modules that AWS puts beside such code alone: the
 // functions run isolated, and find the response URL's host as any name of AWS's.
 func TestStackWithInlineCode(t *testing.T) {
+	t.Parallel()
 	s := start(t, func(c *glassine.Config) { c.Demo = false })
 	dir := t.TempDir()
 	const template = `

@@ -48,6 +48,7 @@ func (u *stackUser) everything() string {
 // The one-template stack with changes that people make: in place, and with a replacement that others depend on; then with a fault in
 // the middle, after which everything is as it was.
 func TestStackUpdates(t *testing.T) {
+	t.Parallel()
 	u := newStackUser(t)
 	dir := t.TempDir()
 	raw, err := os.ReadFile("../examples/stack.yaml")
