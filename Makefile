@@ -34,6 +34,7 @@ bench: build
 	go run ./bench/s3
 	go run ./bench/objectlambda -gib
 	go run ./bench/invoke
+	go test -count=1 -v -run '^TestDeployCDKOut$$' ./e2e
 
 # libvips: the library that makes pictures, from npm at its locked version, to be embedded.
 libvips:

@@ -16,7 +16,36 @@ import (
 // The reference set-up as a page of aws-cli commands, run as it is: it makes everything, asks for a picture through the
 // distribution, and takes everything away.
 func TestWalkthrough(t *testing.T) {
-	t.Parallel() // most of it is the start of some eighty commands
+	for _, cli := range awsCLIs(t) {
+		t.Run(strings.ReplaceAll(cli, "/", "_"), func(t *testing.T) {
+			t.Parallel() // most of it is the start of some eighty commands
+			walk(t, cli)
+		})
+	}
+}
+
+// awsCLIs are Debian's, and the first other one that PATH has: the current one, where a machine has it.
+func awsCLIs(t *testing.T) []string {
+	t.Helper()
+	all := []string{tool(t, "aws")}
+	debian, err := filepath.EvalSymlinks(all[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path, err := exec.LookPath(filepath.Join(dir, "aws"))
+		if err != nil {
+			continue
+		}
+		if file, err := filepath.EvalSymlinks(path); err == nil && file != debian {
+			return append(all, path)
+		}
+	}
+	return all
+}
+
+func walk(t *testing.T, cli string) {
+	t.Helper()
 	s := start(t, func(c *glassine.Config) { c.Demo, c.Region = false, "us-west-2" })
 	before := s.kept(t)
 	home := t.TempDir()
@@ -27,8 +56,8 @@ func TestWalkthrough(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, ".curlrc"), []byte(curl), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bin := t.TempDir() // Debian's CLI first, as in all tests
-	if err := os.Symlink(tool(t, "aws"), filepath.Join(bin, "aws")); err != nil {
+	bin := t.TempDir()
+	if err := os.Symlink(cli, filepath.Join(bin, "aws")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "../examples/walkthrough.sh")
