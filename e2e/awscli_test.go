@@ -52,6 +52,7 @@ func (s *system) environment(t *testing.T) []string {
 // Debian's aws-cli knows no endpoint variable: it reaches the endpoint through the proxy variables of glassine env, under
 // AWS's own names, over TLS with our certificate.
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	aws := func(t *testing.T, args ...string) string {

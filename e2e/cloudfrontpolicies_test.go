@@ -72,6 +72,7 @@ func at(m any, keys ...string) any {
 
 // Policies, keys, functions and tags through their lives, and a distribution that uses all of them, with Debian's AWS CLI.
 func TestCloudFrontPoliciesWithTheAWSCLI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	c := cloudFront{t, s.environment(t)}
 

@@ -218,6 +218,7 @@ func (u *edgeUser) logged(group, text string) {
 // A CloudFront function at both of the viewer's events, beside the Lambda@Edge function that signs for the origin: made, tested,
 // published and associated with the AWS CLI.
 func TestCloudFrontFunctionByTheCLI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	u := &edgeUser{s, t, s.environment(t)}
 	signer := u.aws("cloudfront", "list-distributions", "--query", "DistributionList.Items[0].DefaultCacheBehavior.LambdaFunctionAssociations.Items[0].LambdaFunctionARN", "--output", "text")

@@ -170,6 +170,7 @@ print('done')
 }
 
 func TestObjectLambdaWithTheAWSCLI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	p, alias := s.transformed(t)
 	// Version 1 of the CLI presigns with version 2 of the signature unless it is told otherwise.

@@ -76,6 +76,7 @@ func tree(t *testing.T) (dir string, files map[string]string) {
 }
 
 func TestS3WithTheAWSCLI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	// Version 1 of the CLI presigns with version 2 of the signature unless it is told otherwise.
 	env := append(s.environment(t), "AWS_CONFIG_FILE="+writeTemp(t, "config", []byte("[default]\ns3 =\n    signature_version = s3v4\n")))
@@ -373,6 +374,7 @@ func TestS3WithTheGoSDK(t *testing.T) {
 
 // Debian's boto3, which knows nothing of default checksums.
 func TestS3WithBoto3(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	const script = `
 import boto3, io, json, os, sys, urllib.request
@@ -430,6 +432,7 @@ print('done')
 }
 
 func TestS3WithRclone(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := append(without(s.environment(t), "AWS_CA_BUNDLE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"),
 		"RCLONE_CONFIG=/dev/null", "RCLONE_CONFIG_HERE_TYPE=s3", "RCLONE_CONFIG_HERE_PROVIDER=Other", "RCLONE_CONFIG_HERE_ENV_AUTH=true", "RCLONE_CONFIG_HERE_REGION=us-east-1",
@@ -474,6 +477,7 @@ func TestS3WithRclone(t *testing.T) {
 }
 
 func TestS3WithS3cmd(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	key, host := s.root(t), s.Addresses().AWS
 	config := writeTemp(t, "s3cfg", []byte("[default]\naccess_key = "+key.AccessKeyID+"\nsecret_key = "+key.SecretAccessKey+"\nhost_base = "+host+"\nhost_bucket = "+host+"\nuse_https = False\n"))

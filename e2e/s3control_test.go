@@ -14,6 +14,7 @@ import (
 // Access points and Object Lambda access points as the console walkthrough makes them, with aws-cli: made, configured, used
 // by ARN and by alias, taken away.
 func TestAWSCLIS3Control(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	run := func(args ...string) (string, string, error) { return command(t, env, "aws", args...) }

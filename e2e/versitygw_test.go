@@ -27,6 +27,7 @@ var vgwIAM = regexp.MustCompile(`^(IAM[A-Z]|S3IAM)`)
 // TestVersitygwSuite runs the integration suite of the versitygw S3 gateway. The list of what passes only grows: what is on
 // it must pass, what is not on it must fail, and a case that is new in the suite must be put on a list.
 func TestVersitygwSuite(t *testing.T) {
+	t.Parallel()
 	runner := filepath.Join(t.TempDir(), "versitygw")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", runner, ".")
 	build.Dir = "versitygw"

@@ -41,7 +41,7 @@ func mustFail(t *testing.T, reason string) {
 	for name := range strings.SplitSeq(t.Name(), "/") {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(name)+"$")
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", strings.Join(pattern, "/"), "-test.count=1", "-test.timeout=5m")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", strings.Join(pattern, "/"), "-test.count=1", "-test.timeout=30s")
 	cmd.Env = append(os.Environ(), inEarnest+"=1")
 	out, err := cmd.CombinedOutput()
 	switch {
@@ -49,6 +49,8 @@ func mustFail(t *testing.T, reason string) {
 		t.Logf("%v; fails %s", err, reason)
 	case err == nil:
 		t.Errorf("this case passes now: take it out of the list of those that fail because %s", reason)
+	case bytes.Contains(out, []byte("panic: test timed out")):
+		t.Logf("comes to no end, as is known: %s", reason)
 	case !bytes.Contains(out, []byte("--- FAIL: "+t.Name())):
 		t.Errorf("this case should fail because %s; it did not come so far: %v\n%s", reason, err, out)
 	default:
