@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -43,7 +44,11 @@ func mustFail(t *testing.T, reason string) {
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", strings.Join(pattern, "/"), "-test.count=1", "-test.timeout=30s")
 	cmd.Env = append(os.Environ(), inEarnest+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it started and could not stop, if it was cut
+	}
 	switch {
 	case strings.HasPrefix(reason, "sometimes"):
 		t.Logf("%v; fails %s", err, reason)
