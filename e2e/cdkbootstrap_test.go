@@ -7,7 +7,6 @@ import (
 
 // cdk bootstrap is accepted where CDK found all of it already, changes nothing the second time, and is done away with.
 func TestCDKBootstrap(t *testing.T) {
-	t.Parallel()
 	t.Parallel() // the CDK's command line polls
 	u := newCDKUser(t)
 	const assets = "cdk-hnb659fds-assets-" + account + "-us-east-1"
