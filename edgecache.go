@@ -42,7 +42,7 @@ func roomFor(data, dir string) (int64, error) {
 	if err := syscall.Statfs(data, &s); err != nil {
 		return 0, err
 	}
-	room := int64(s.Bavail) * int64(s.Bsize)
+	room := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // 32 bits on other machines
 	err := fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil //nolint:nilerr // what cannot be read has no room to give

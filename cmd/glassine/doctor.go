@@ -286,7 +286,7 @@ func (d *doctor) functions() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	support := confine.NewSpawner()
-	defer support.Close()
+	defer func() { _ = support.Close() }()
 	level, why := support.Probe(ctx)
 	switch {
 	case level == confine.Strict && len(why) == 0:
