@@ -31,7 +31,7 @@ func TestIdleConnectionsOfTheProgram(t *testing.T) {
 	}
 	n := min(10000, int(limit.Max)-1000)
 	if n < 1000 {
-		t.Skipf("only %d files may be open", limit.Max)
+		t.Fatalf("only %d files may be open: ulimit -Hn 12000", limit.Max)
 	}
 	origin := newVersioned(t, 1)
 	data := t.TempDir()

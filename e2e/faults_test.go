@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -246,47 +245,3 @@ func TestSlowReaders(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-// 10,000 idle connections, or as many as the limit on files allows, leave the next viewer served at once.
-func TestIdleConnections(t *testing.T) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	// Both ends of each are files of this process, and the rest needs some.
-	n := min(10000, (int(limit.Cur)-1000)/2)
-	if n < 100 {
-		t.Skipf("only %d files may be open", limit.Cur)
-	}
-	s := newRawSite(t)
-	s.answers(writes(good))
-	if got := s.get(t, "/a"); got != "200 Miss good" {
-		t.Fatalf("first: %q", got)
-	}
-	idle := make([]net.Conn, 0, n)
-	defer func() {
-		for _, conn := range idle {
-			conn.Close()
-		}
-	}()
-	for i := range n {
-		conn := s.dial(t)
-		idle = append(idle, conn)
-		if i%2 == 0 { // one half has been served once
-			continue
-		}
-		if _, err := io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 20 {
-		began := time.Now()
-		if got := s.get(t, "/a"); got != "200 Hit good" {
-			t.Errorf("beside %d idle connections: %q", n, got)
-		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("beside %d idle connections a hit took %v", n, took)
-		}
-	}
-	t.Logf("%d idle connections", n)
-}
