@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 
+	"glassine/telemetry"
 	"glassine/transform/metadata"
 	"glassine/transform/pixel"
 	"glassine/transform/pixel/library"
@@ -29,7 +30,7 @@ func (r *request) plan(ctx context.Context, src *source, w wish) (*answer, error
 		return r.planFacts(ctx, src, w)
 	}
 	if !w.pixels {
-		ans, err := planStrip(src, w)
+		ans, err := planStrip(ctx, src, w)
 		switch {
 		case ans != nil:
 			return ans, nil
@@ -41,7 +42,7 @@ func (r *request) plan(ctx context.Context, src *source, w wish) (*answer, error
 	}
 	ans, err := r.picture(ctx, src, w)
 	if err != nil && w.onError == "original" && ctx.Err() == nil {
-		plain, stripErr := planStrip(src, wish{options: metadata.Options{Metadata: w.options.Metadata}})
+		plain, stripErr := planStrip(ctx, src, wish{options: metadata.Options{Metadata: w.options.Metadata}})
 		if stripErr == nil {
 			return plain.brief(), nil
 		}
@@ -58,12 +59,16 @@ func planEXIF(src *source, w wish) (*answer, error) {
 	if err != nil {
 		return nil, &refused{message: err.Error()}
 	}
-	return src.text(text, w), nil
+	ans := src.text(text, w)
+	ans.did.Op = OpEXIF
+	return ans, nil
 }
 
 // planStrip is the lossless answer; nil without an error says that it would not be what w wants.
-func planStrip(src *source, w wish) (*answer, error) {
+func planStrip(ctx context.Context, src *source, w wish) (*answer, error) {
+	_, span := telemetry.StartSpan(ctx, "transform.strip")
 	p, err := w.options.Strip(src.at, src.size)
+	span.Fail(err)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +86,7 @@ func planStrip(src *source, w wish) (*answer, error) {
 	}
 	ans := &answer{
 		status: http.StatusOK, size: p.Size, body: p.Reader(src.at),
-		header: src.forward(p.ContentType, w.suffix()),
+		header: src.forward(p.ContentType, w.suffix()), did: Event{Op: OpStrip, Format: string(p.Format), Removed: p.Removed},
 	}
 	if p.Format == metadata.SVG {
 		ans.header.Set("Content-Security-Policy", metadata.SVGPolicy)
@@ -168,7 +173,17 @@ func (r *request) picture(ctx context.Context, src *source, w wish) (*answer, er
 	sum := sha256.Sum256([]byte(tag))
 	return &answer{
 		status: http.StatusOK, size: p.Size, body: p.Reader(made), header: src.forward(p.ContentType, "-"+hex.EncodeToString(sum[:6])),
+		did: Event{Op: OpRender, Format: string(p.Format), Pixels: h.Width * h.Height * int64(max(1, job.Frames)), Removed: lost(src, w)},
 	}, nil
+}
+
+// lost is what of an original's metadata is not in a picture that was made of it: what a lossless copy would not have had.
+func lost(src *source, w wish) []metadata.Removal {
+	p, err := metadata.Options{Metadata: w.options.Metadata}.Strip(src.at, src.size)
+	if err != nil {
+		return nil // damaged, so that nobody can tell
+	}
+	return p.Removed
 }
 
 // limit refuses what would cost too much, from the header alone.
@@ -197,7 +212,9 @@ func (r *request) render(ctx context.Context, src *source, h metadata.Header, jo
 	if err != nil {
 		return nil, err
 	}
+	_, span := telemetry.StartSpan(ctx, "transform.render", "glassine.format.from", job.Source, "glassine.format.to", job.Format)
 	result, err := r.f.Pixels.Render(ctx, job, in)
+	span.Fail(err)
 	if err == nil {
 		return result, nil
 	}
@@ -277,7 +294,7 @@ func (r *request) planFacts(ctx context.Context, src *source, w wish) (*answer, 
 	if err != nil {
 		return nil, src.explain(err)
 	}
-	facts, err := r.facts(ctx, src)
+	facts, decoded, err := r.facts(ctx, src)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -299,27 +316,30 @@ func (r *request) planFacts(ctx context.Context, src *source, w wish) (*answer, 
 		}
 		text = append(append(text[:len(text)-1], ','), more[1:]...) // one object of two
 	}
-	return src.text(text, w), nil
+	ans := src.text(text, w)
+	ans.did.Op, ans.did.Pixels = OpDescribe, decoded
+	return ans, nil
 }
 
-func (r *request) facts(ctx context.Context, src *source) (*render.Facts, error) {
+// facts are what the pixels tell, and how many were decoded for it.
+func (r *request) facts(ctx context.Context, src *source) (*render.Facts, int64, error) {
 	if r.f.Pixels == nil {
-		return nil, errors.New("there is no pixel engine here")
+		return nil, 0, errors.New("there is no pixel engine here")
 	}
 	h, err := metadata.ReadHeader(src.at, src.size)
 	if err != nil {
-		return nil, src.explain(err)
+		return nil, 0, src.explain(err)
 	}
 	job := baseJob(h)
 	job.Facts = true
 	if err := r.limit(h, src.size, job); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	result, err := r.render(ctx, src, h, job)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return result.Facts, nil
+	return result.Facts, h.Width * h.Height, nil
 }
 
 // decodable are the formats that the pixel engine reads.

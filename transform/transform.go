@@ -38,6 +38,8 @@ type Function struct {
 	// Transport carries both the read of the original and WriteGetObjectResponse; nil means http.DefaultTransport. A
 	// response body that is also an io.ReaderAt is read in place; any other is spooled.
 	Transport http.RoundTripper
+	// Observe is told of each answer that went out, by many goroutines at once; nil is nobody.
+	Observe func(context.Context, Event)
 	// Log gets one record for each answer that went wrong; nil means none.
 	Log *slog.Logger
 	// Now gives the time that requests are signed with; nil means time.Now.
@@ -100,6 +102,9 @@ func (f *Function) Handle(ctx context.Context, event []byte, creds Credentials) 
 	status, err := f.deliver(ctx, ev, creds, ans)
 	if err != nil {
 		return nil, fmt.Errorf("write the response: %w", err)
+	}
+	if status == http.StatusOK {
+		f.tell(ctx, ans, time.Since(start))
 	}
 	if status != http.StatusOK {
 		f.log(ctx, slog.LevelError, "WriteGetObjectResponse was refused", slog.String("request", ev.RequestID),
@@ -231,7 +236,7 @@ func (f *Function) enterPixels(ctx context.Context) (leave func(), err error) {
 func (s *source) text(b []byte, w wish) *answer {
 	return &answer{
 		status: http.StatusOK, size: int64(len(b)), body: strings.NewReader(string(b)),
-		header: s.forward("application/json", w.suffix()),
+		header: s.forward("application/json", w.suffix()), did: Event{Format: "json"},
 	}
 }
 
@@ -259,7 +264,7 @@ func (r *refused) Unwrap() error { return r.cause }
 func (f *Function) refusal(ctx context.Context, ev *event, err error) *answer {
 	ans := &answer{
 		status: http.StatusInternalServerError, code: "InternalLambdaError", message: "The original could not be read",
-		body: strings.NewReader(""), header: http.Header{}, close: func() {},
+		body: strings.NewReader(""), header: http.Header{}, close: func() {}, did: Event{Op: OpRefuse, Format: "none"},
 	}
 	if r, ok := errors.AsType[*refused](err); ok {
 		ans.message = r.message
@@ -288,6 +293,8 @@ type answer struct {
 	body   io.Reader
 	// close frees what body reads from.
 	close func()
+	// did is what the observer is told.
+	did Event
 }
 
 // briefly is how long what stands in for the right answer keeps.

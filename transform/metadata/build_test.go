@@ -143,6 +143,7 @@ func strip(t testing.TB, b []byte) ([]byte, *metadata.Plan) {
 	if int64(len(out)) != p.Size {
 		t.Fatalf("plan has Size %d and yields %d bytes", p.Size, len(out))
 	}
+	checkAccount(t, int64(len(b)), p)
 	return out, p
 }
 

@@ -14,6 +14,8 @@ const (
 	gifTrailer     = 0x3b
 	gifControl     = 0xf9
 	gifApplication = 0xff
+	gifComment     = 0xfe
+	gifPlainText   = 0x01
 )
 
 // gifStripper is the walk through one GIF.
@@ -156,6 +158,7 @@ func (s *gifStripper) extension(off int64) (next int64, err error) {
 	switch label {
 	case gifControl:
 		// Six bytes: the length, which is 4, the data and the terminator.
+		s.plan.note(rewritten, off, end-off)
 		if b, err := s.w.at(off+2, 6); err == nil && b[0] == 4 && b[5] == 0 {
 			s.plan.keep(off, 8)
 		} else if err == nil && b[0] >= 4 {
@@ -164,6 +167,10 @@ func (s *gifStripper) extension(off int64) (next int64, err error) {
 		}
 	case gifApplication:
 		return end, s.application(off, end)
+	case gifComment:
+		s.plan.note(KindComment, off, end-off)
+	case gifPlainText:
+		s.plan.note(KindText, off, end-off)
 	}
 	return end, nil
 }
@@ -180,12 +187,18 @@ func (s *gifStripper) application(off, end int64) error {
 	switch string(b[1:12]) {
 	case "NETSCAPE2.0", "ANIMEXTS1.0":
 		// Of the Netscape extension only "repeat n times" changes what is seen.
+		s.plan.note(rewritten, off, end-off)
 		if len(b) == 17 && b[12] == 3 && b[13] == 1 {
 			s.plan.keep(off, 2+12+4)
 			s.plan.put([]byte{0})
 		}
 	case "ICCRGBG1012":
+		s.plan.note(KindICC, off, end-off)
 		return s.profile(off, end)
+	case "XMP DataXMP":
+		s.plan.note(KindXMP, off, end-off)
+	case "C2PA_GIF\x01\x00\x00":
+		s.plan.note(KindC2PA, off, end-off)
 	}
 	return nil
 }

@@ -71,7 +71,12 @@ func stripHEIF(w *window, o Options) (*Plan, error) {
 	if err := h.collect(); err != nil {
 		return nil, err
 	}
-	return h.write()
+	plan, err := h.write()
+	if err != nil {
+		return nil, err
+	}
+	plan.noteHEIF(f, h.kept)
+	return plan, nil
 }
 
 // collect finds the bytes that stay.

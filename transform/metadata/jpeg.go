@@ -30,6 +30,7 @@ type jpegStripper struct {
 	noHeight bool
 	scans    int
 	dnl      bool
+	c2pa     map[uint16]bool // boxes of APP11 that are C2PA's
 }
 
 func stripJPEG(w *window, o Options) (*Plan, error) {
@@ -87,6 +88,9 @@ func stripInnerJPEG(w *window, off, n int64, profile bool) (*Plan, error) {
 	for i := range plan.parts {
 		plan.parts[i].off += off
 	}
+	for i := range plan.notes {
+		plan.notes[i].off += off
+	}
 	return plan, nil
 }
 
@@ -136,6 +140,7 @@ func (s *jpegStripper) segment(seg segment) (next int64, err error) {
 	case m >= mRST0 && m <= mRST7 || m == mTEM:
 		return next, nil // stray; decoders pass over it
 	case m == mCOM:
+		s.plan.note(KindComment, seg.off, seg.size)
 		return next, nil
 	case m >= mAPP0 && m <= mAPP15:
 		if s.scans > 0 {
@@ -231,12 +236,13 @@ func (s *jpegStripper) lines(seg segment) error {
 
 // application plans an APPn segment before the first scan: the four kinds that change how the picture looks.
 func (s *jpegStripper) application(seg segment) error {
-	if m := seg.marker; m > mAPP2 && m != mAPP14 {
-		return nil
-	}
 	b, err := seg.payload(s.w)
 	if err != nil {
 		return err
+	}
+	s.noteApplication(seg, b)
+	if m := seg.marker; m > mAPP2 && m != mAPP14 {
+		return nil
 	}
 	s.ties.application(seg, b)
 	switch seg.marker {

@@ -201,6 +201,9 @@ func (s *jpegStripper) gainMapAt(x extent) (*gainMap, error) {
 	for i := range plan.parts {
 		plan.parts[i].off += x.off
 	}
+	for i := range plan.notes {
+		plan.notes[i].off += x.off
+	}
 	g := &gainMap{plan, m.ties}
 	return g, g.plan.insert(tables, g.segments())
 }
@@ -261,6 +264,9 @@ func (s *jpegStripper) addGainMap(g *gainMap) error {
 		return err
 	}
 	s.plan.parts = append(s.plan.parts, g.plan.parts...)
+	for _, n := range g.plan.notes {
+		s.plan.noted(n)
+	}
 	return nil
 }
 

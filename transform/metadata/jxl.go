@@ -34,6 +34,7 @@ func stripJXL(w *window, o Options) (*Plan, error) {
 		plan.keep(0, end)
 		return plan.finish(), nil
 	}
+	plan.noteJXL(w)
 	plan.put([]byte(jxlSignature))
 	plan.put(appendBox(nil, "ftyp", []byte("jxl \x00\x00\x00\x00jxl ")))
 	if f.level != nil {

@@ -111,6 +111,7 @@ func (o Options) Strip(src io.ReaderAt, size int64) (*Plan, error) {
 			return nil, &DamagedError{Format: format, Offset: q.off, Reason: "file ends in its picture"}
 		}
 	}
+	plan.account(size)
 	return plan, nil
 }
 

@@ -21,8 +21,16 @@ type Plan struct {
 	// Orientation is the Exif orientation that the copy carries, 1 to 8; 1 also when the source says nothing. Of AVIF, HEIF and
 	// JPEG XL it is 1 always: their decoders turn the picture by themselves, and ask nobody to.
 	Orientation int
+	// Removed is what of the source does not go out that says something besides the picture, by kind, in the order of Kinds. Of a
+	// block that stays in part, such as an Exif block of which the orientation is written anew, it counts the whole.
+	Removed []Removal
+	// Rewritten is how many bytes of the source do not go out because the copy says the same in other bytes, and Added how many
+	// bytes of the copy are not the source's. With Removed they are all that differs: where the plan keeps no byte twice, the
+	// source has as many bytes as the copy, without Added, with Rewritten and with those of Removed.
+	Rewritten, Added int64
 
 	parts []part
+	notes []note // until account
 }
 
 // part is n bytes of the source at off, or the bytes lit.

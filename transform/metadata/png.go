@@ -122,8 +122,11 @@ func stripPNG(w *window, o Options) (*Plan, error) {
 // chunk plans one chunk.
 func (s *pngStripper) chunk(c chunk) error {
 	keep, err := s.wanted(c)
-	if err != nil || !keep {
+	if err != nil {
 		return err
+	}
+	if !keep {
+		return s.noteChunk(c)
 	}
 	ok, err := c.checkCRC(s.w)
 	if err != nil {
@@ -135,7 +138,7 @@ func (s *pngStripper) chunk(c chunk) error {
 		if c.critical() || c.kind == "fcTL" || c.kind == "fdAT" {
 			return c.damaged("wrong CRC in a " + c.kind + " chunk")
 		}
-		return nil
+		return s.noteChunk(c)
 	}
 	s.seen[c.kind] = true
 	switch c.kind {
@@ -151,7 +154,7 @@ func (s *pngStripper) chunk(c chunk) error {
 		return s.exif(c)
 	case "iCCP":
 		if !s.o.profile() {
-			return nil
+			return s.noteChunk(c)
 		}
 		return s.profile(c)
 	}
@@ -195,6 +198,8 @@ func (s *pngStripper) exif(c chunk) error {
 	}
 	e := s.o.essence(b)
 	s.plan.Orientation = e.orientation
+	s.plan.noteExif(b, c.data())
+	s.plan.note(KindExif, c.off, c.end()-c.off)
 	if block := e.block(); block != nil {
 		s.plan.put(newChunk("eXIf", block))
 	}

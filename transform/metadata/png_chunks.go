@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"strings"
 )
 
 // ancillary is what W3C PNG, third edition, section 5.6 asks of a chunk that may stay. A chunk out of its place, of a
@@ -124,16 +125,23 @@ func (s *pngStripper) profile(c chunk) error {
 	// A name of 1 to 79 bytes, NUL, compression method 0.
 	name := bytes.IndexByte(b, 0)
 	if name < 1 || name > 79 || name+1 >= len(b) || b[name+1] != 0 {
-		return nil
+		return s.noteChunk(c)
 	}
 	const head = "icc\x00\x00"
 	z := &zlibSource{w: s.w, at: c.data() + int64(name) + 2, end: c.end() - 4}
 	z.sum = crc32.ChecksumIEEE([]byte("iCCP" + head))
 	start := z.at
-	if ok, err := z.isProfile(); err != nil || !ok {
+	ok, err := z.isProfile()
+	if err != nil {
 		return err
 	}
+	if !ok {
+		return s.noteChunk(c)
+	}
 	n := z.at - start
+	s.plan.note(rewritten, c.off, start-c.off)
+	s.plan.note(rewritten, c.end()-4, 4)
+	s.plan.note(KindICC, z.at, c.end()-4-z.at)
 	s.plan.put(append(binary.BigEndian.AppendUint32(nil, uint32(len(head))+uint32(n)), "iCCP"+head...))
 	s.plan.keep(start, n)
 	s.plan.put(binary.BigEndian.AppendUint32(nil, z.sum))
@@ -188,4 +196,44 @@ func (z *zlibSource) isProfile() (bool, error) {
 		return false, z.err
 	}
 	return string(header[36:40]) == "acsp" && declared == iccHeaderLen+rest && declared <= maxProfile, nil
+}
+
+// noteChunk notes a chunk that goes.
+func (s *pngStripper) noteChunk(c chunk) error {
+	kind := KindOther
+	switch c.kind {
+	case "eXIf":
+		kind = KindExif
+	case "iCCP":
+		kind = KindICC
+	case "caBX": // C2PA Specification 2.1, "Embedding manifests into PNG"
+		kind = KindC2PA
+	case "tEXt", "zTXt", "iTXt":
+		b, err := s.w.at(c.data(), int(min(c.n, 80)))
+		if err != nil {
+			return err
+		}
+		keyword, _, _ := bytes.Cut(b, []byte{0})
+		kind = pngText(string(keyword))
+	}
+	s.plan.note(kind, c.off, c.end()-c.off)
+	return nil
+}
+
+// pngText is what a text chunk holds by its keyword. (W3C PNG, third edition, section 11.3.3.1; XMP Specification Part 3, section
+// 1.1.5; ImageMagick's raw profiles.)
+func pngText(keyword string) Kind {
+	switch strings.ToLower(keyword) {
+	case "xml:com.adobe.xmp", "raw profile type xmp":
+		return KindXMP
+	case "raw profile type exif", "raw profile type app1":
+		return KindExif
+	case "raw profile type iptc", "raw profile type 8bim":
+		return KindIPTC
+	case "raw profile type icc", "raw profile type icm":
+		return KindICC
+	case "comment":
+		return KindComment
+	}
+	return KindText
 }

@@ -38,11 +38,12 @@ func stripSVG(w *window, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := sanitizeSVG(b, o, 0)
+	out, gone, err := sanitizeSVG(b, o, 0)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Format: SVG, ContentType: SVG.ContentType(), Orientation: 1}
+	plan := &Plan{Format: SVG, ContentType: SVG.ContentType(), Orientation: 1, notes: gone}
+	plan.note(rewritten, 0, w.size)
 	plan.put(out)
 	return plan.finish(), nil
 }
@@ -61,17 +62,23 @@ type svgWriter struct {
 	// style collects the text of a style element.
 	style *strings.Builder
 	done  bool
+	// gone are the parts that go, began where the token under way does, and skipped how much stood before what the decoder sees.
+	gone           []note
+	began, skipped int64
 }
 
 func svgDamaged(at int64, reason string) error {
 	return &DamagedError{Format: SVG, Offset: at, Reason: reason}
 }
 
-func sanitizeSVG(b []byte, o Options, nested int) ([]byte, error) {
+// sanitizeSVG returns the copy, and notes of what goes.
+func sanitizeSVG(b []byte, o Options, nested int) ([]byte, []note, error) {
+	whole := len(b)
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	s := &svgWriter{o: o, in: xml.NewDecoder(bytes.NewReader(b)), nested: nested}
+	s := &svgWriter{o: o, in: xml.NewDecoder(bytes.NewReader(b)), nested: nested, skipped: int64(whole - len(b))}
 	s.in.CharsetReader = charset
 	for {
+		s.began = s.in.InputOffset()
 		tok, err := s.in.Token()
 		if errors.Is(err, io.EOF) {
 			break
@@ -82,19 +89,19 @@ func sanitizeSVG(b []byte, o Options, nested int) ([]byte, error) {
 			if errors.As(err, &syntax) {
 				reason = syntax.Msg
 			}
-			return nil, svgDamaged(s.in.InputOffset(), reason)
+			return nil, nil, svgDamaged(s.in.InputOffset(), reason)
 		}
 		if err := s.token(tok); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if s.out.Len() > maxSVG {
-			return nil, &UnsupportedError{Format: SVG, Detail: "of more than 8 MiB"}
+			return nil, nil, &UnsupportedError{Format: SVG, Detail: "of more than 8 MiB"}
 		}
 	}
 	if !s.done {
-		return nil, svgDamaged(s.in.InputOffset(), "no svg element")
+		return nil, nil, svgDamaged(s.in.InputOffset(), "no svg element")
 	}
-	return s.out.Bytes(), nil
+	return s.out.Bytes(), s.gone, nil
 }
 
 // charset reads the encodings that are a part of Latin-1; any other is an error of the decoder.
@@ -127,6 +134,8 @@ func (s *svgWriter) token(tok xml.Token) error {
 		if len(s.open) == 0 {
 			return s.doctype(t)
 		}
+	case xml.Comment:
+		s.noteToken(KindComment)
 	}
 	return nil // comments and processing instructions
 }
@@ -161,6 +170,7 @@ func (s *svgWriter) start(t xml.StartElement) error {
 		if err := s.in.Skip(); err != nil {
 			return svgDamaged(s.in.InputOffset(), "element that does not end")
 		}
+		s.noteToken(svgKind(t.Name.Space, t.Name.Local))
 		return nil
 	}
 	s.closeTag()
@@ -323,7 +333,7 @@ func (s *svgWriter) picture(value string) (string, bool) {
 	var out []byte
 	format := Sniff(raw[:min(len(raw), SniffLen)])
 	if format == SVG {
-		if out, err = sanitizeSVG(raw, s.o, s.nested+1); err != nil {
+		if out, _, err = sanitizeSVG(raw, s.o, s.nested+1); err != nil {
 			return "", false
 		}
 	} else {

@@ -67,6 +67,7 @@ func stripTIFF(w *window, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.plan.noteTIFF(f)
 	return s.write()
 }
 
@@ -295,6 +296,9 @@ func (s *tiffStripper) jpeg(p *tiffPage, off, n int64) (int64, error) {
 			return 0, s.damaged(off, "JPEG strip: "+d.Reason)
 		}
 		return 0, err
+	}
+	for _, n := range plan.notes {
+		s.plan.noted(n)
 	}
 	for _, q := range plan.parts {
 		if q.lit != nil {

@@ -113,12 +113,32 @@ func (s *webpStripper) extended(c riffChunk) error {
 	}
 	b, err := s.w.read(c.data(), 10)
 	s.vp8x = b
+	s.plan.note(rewritten, c.off, 8+10)
 	return err
+}
+
+// noteChunk notes what a chunk of the file's own level is; the head of one that stays may be written anew.
+func (s *webpStripper) noteChunk(c riffChunk) {
+	kind := KindOther
+	switch c.kind {
+	case "EXIF":
+		kind = KindExif // and what is within it: exifChunk
+	case "XMP ":
+		kind = KindXMP
+	case "ICCP":
+		kind = KindICC
+	case "C2PA": // C2PA Specification 2.1, "Embedding manifests into RIFF-based formats"
+		kind = KindC2PA
+	case "ANIM", "ANMF", "ALPH":
+		s.plan.note(rewritten, c.off, 8)
+	}
+	s.plan.note(kind, c.off, c.next()-c.off)
 }
 
 // chunk plans a chunk of the file's own level.
 func (s *webpStripper) chunk(c riffChunk) error {
 	animated := s.vp8x != nil && s.vp8x[0]&webpAnimation != 0
+	defer s.noteChunk(c) // after what is within it
 	switch c.kind {
 	case "VP8 ", "VP8L":
 		if animated {
@@ -278,6 +298,8 @@ func (s *webpStripper) exifChunk(c riffChunk) error {
 		return err
 	}
 	s.essence = s.o.essence(withoutExifID(b))
+	block := withoutExifID(b)
+	s.plan.noteExif(block, c.data()+int64(len(b)-len(block)))
 	return nil
 }
 
@@ -307,7 +329,8 @@ func (s *webpStripper) finish() (*Plan, error) {
 		s.plan.Orientation = max(s.essence.orientation, 1)
 	}
 	body := s.plan
-	s.plan = &Plan{Format: WebP, ContentType: WebP.ContentType(), Orientation: body.Orientation}
+	s.plan = &Plan{Format: WebP, ContentType: WebP.ContentType(), Orientation: body.Orientation, notes: body.notes}
+	s.plan.note(rewritten, 0, 12)
 	head := 4 + body.finish().Size // "WEBP"
 	if s.vp8x != nil {
 		head += 18
