@@ -155,6 +155,41 @@ func (f *File) Commit(ctx context.Context, changes ...Change) error {
 	return nil
 }
 
+// Snapshot writes the file as it is at one moment to a new file at path, mode 0600. at is called at that moment: no commit is made
+// while it runs. Commits go on while the copy is written, but for those that need the file to grow.
+func (f *File) Snapshot(path string, at func() error) error {
+	tx, err := f.moment(at)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", closedError(err))
+	}
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = tx.WriteTo(out)
+		err = errors.Join(err, out.Close())
+	}
+	if err = errors.Join(err, tx.Rollback()); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
+
+// moment begins a read at which no commit is under way, and calls at before one can be. A transaction for writing is what keeps
+// others out; it writes nothing.
+func (f *File) moment(at func() error) (tx *bbolt.Tx, err error) {
+	alone, err := f.db.Begin(true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, alone.Rollback()) }()
+	if tx, err = f.db.Begin(false); err != nil {
+		return nil, err
+	}
+	if err := at(); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
 // Close implements Store. It waits for the calls under way.
 func (f *File) Close() error {
 	// bbolt's Close of a closed database returns nil; an empty transaction tells whether it is open.

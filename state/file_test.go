@@ -137,3 +137,46 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+func TestSnapshotIsOneMomentWhileCommitsGoOn(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, filepath.Join(dir, "state.db"))
+	put := func(v string) error {
+		return f.Commit(t.Context(), state.Change{Table: "t", Key: "a", Value: []byte(v)}, state.Change{Table: "u", Key: "b", Value: []byte(v)})
+	}
+	if err := put("before"); err != nil {
+		t.Fatal(err)
+	}
+	committed := make(chan error, 1)
+	err := f.Snapshot(filepath.Join(dir, "copy.db"), func() error {
+		go func() { committed <- put("after") }()
+		select {
+		case err := <-committed:
+			t.Errorf("a commit was made at the moment itself: %v", err)
+		case <-time.After(20 * time.Millisecond): // a commit that is not kept out takes far less
+		}
+		return nil
+	})
+	if err := errors.Join(err, <-committed); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, filepath.Join(dir, "copy.db"))
+	a, errA := c.Get(t.Context(), "t", "a")
+	b, errB := c.Get(t.Context(), "u", "b")
+	if err := errors.Join(errA, errB); err != nil || string(a.Value) != "before" || string(b.Value) != "before" {
+		t.Errorf("the copy holds %q and %q, %v", a.Value, b.Value, err)
+	}
+	if now, err := f.Get(t.Context(), "t", "a"); err != nil || string(now.Value) != "after" {
+		t.Errorf("the file holds %q, %v", now.Value, err)
+	}
+	refused := errors.New("refused")
+	if err := f.Snapshot(filepath.Join(dir, "no.db"), func() error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("Snapshot whose moment failed: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "no.db")); err == nil {
+		t.Error("a snapshot that failed left a file")
+	}
+	if err := put("later"); err != nil {
+		t.Errorf("a commit after a snapshot that failed: %v", err)
+	}
+}

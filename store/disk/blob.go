@@ -36,6 +36,9 @@ type blobs struct {
 	mu     sync.Mutex      // guards what follows
 	held   map[blobID]int  // how many open bodies may still open these
 	doomed map[blobID]bool // of those held: to be removed when nobody holds them
+	kept   map[blobID]bool // to be removed when the snapshot is closed; nil: there is none. See keep
+	// keptUntil is the last sequence number of this run that a snapshot may have.
+	keptUntil uint64
 }
 
 // buffers holds the *packageBuffer that bodies pass through: one for each Put that is reading its body, and two for each
@@ -281,12 +284,12 @@ func openFile(name string) (*os.File, error) {
 // remove deletes a blob, or sees to it that it is deleted when nobody holds it any more; one that is not there is no error.
 func (b *blobs) remove(id blobID) error {
 	b.mu.Lock()
-	held := b.held[id] > 0
-	if held {
-		b.doomed[id] = true
+	stays := b.isKept(id)
+	if !stays && b.held[id] > 0 {
+		b.doomed[id], stays = true, true
 	}
 	b.mu.Unlock()
-	if held {
+	if stays {
 		return nil
 	}
 	if err := os.Remove(b.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -331,7 +334,7 @@ func (b *blobs) letGo(ids []blobID) error {
 func (b *blobs) anyDoomed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.doomed) > 0
+	return len(b.doomed) > 0 || len(b.kept) > 0
 }
 
 // syncDir makes the entries of a directory durable.
