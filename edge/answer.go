@@ -72,6 +72,9 @@ func (x *exchange) took(v *cache.View) (aged bool) {
 	case cache.Filled:
 		x.result, aged = meta.result, false
 	default:
+		if v.How == cache.Shared {
+			x.edge.cfg.Metrics.Collapsed()
+		}
 		// Whoever waited for another's fetch is logged as Hit (CloudFront Developer Guide, "Simultaneous requests for the same
 		// object (request collapsing)"), and so is what is served stale because the origin fails.
 		x.result = resultHit
@@ -204,7 +207,7 @@ func (x *exchange) start(status int) {
 	if x.behavior != nil && x.behavior.response != nil && x.result != resultRedirect {
 		x.behavior.response.apply(x, x.w.Header())
 	}
-	if x.edge.cfg.CacheStatus {
+	if x.edge.cacheStatus() {
 		x.cacheStatus(x.w.Header())
 	}
 	x.pace()

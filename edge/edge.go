@@ -82,6 +82,8 @@ type Config struct {
 	AccessLog io.Writer
 	// StandardLog delivers the standard logs of distributions to buckets.
 	StandardLog StandardLog
+	// Metrics counts requests, fetches and what goes from the cache; nil counts nothing.
+	Metrics *telemetry.Requests
 	// Traces keeps how the last requests were answered that cost more than a hit; nil keeps none.
 	Traces *telemetry.Traces
 	// Log gets what an operator must know; nil discards.
@@ -121,6 +123,9 @@ type Edge struct {
 	brand     *brand
 	access    *accessLog // nil: none
 	spool     *logSpool  // nil: no standard logs
+	adjusted  atomic.Pointer[Adjustable]
+	top       tops
+	unserved  *telemetry.RequestMeter // of requests that no distribution answers for; nil: nothing is counted
 
 	// routes is what the data plane reads: an immutable snapshot, replaced as a whole.
 	routes atomic.Pointer[routes]
@@ -179,6 +184,8 @@ func open(ctx context.Context, cfg Config, authorize func(context.Context, iam.C
 		policies:      map[string]*CachePolicy{},
 		invalidations: map[string][]Invalidation{},
 	}
+	e.Adjust(Adjustable{cfg.Strict, cfg.CacheStatus})
+	e.unserved = e.meterUnserved()
 	if cfg.AccessLog != nil {
 		e.access = &accessLog{w: cfg.AccessLog}
 	}

@@ -98,7 +98,7 @@ type fetching struct {
 
 func (x *exchange) newFetching() *fetching {
 	q := x.newOriginRequest()
-	return &fetching{x.edge, x.behavior, x.site, q, q.header.Clone(), !x.edge.cfg.Strict.Authorization && q.personal(x.behavior)}
+	return &fetching{x.edge, x.behavior, x.site, q, q.header.Clone(), !x.edge.strict().Authorization && q.personal(x.behavior)}
 }
 
 // clone returns a copy for another fill.
@@ -137,7 +137,7 @@ func (x *exchange) fill(key cache.Key) cache.Fill {
 				return whole, nil
 			}
 		}
-		return f.q.compressed(f.behavior, r), nil
+		return f.q.storing(ctx, f.q.compressed(f.behavior, r)), nil
 	}
 }
 
@@ -154,7 +154,7 @@ func (f *fetching) cached(o *origination, stale *cache.Entry) *cache.Response {
 		o.resp.Body.Close()
 		r := e.revalidated(f.behavior, f.site, stale, o.resp, f.sent)
 		if f.personal {
-			unshared(e.cfg.Strict, r)
+			unshared(e.strict(), r)
 		}
 		return r
 	case o.page != nil:
@@ -165,9 +165,9 @@ func (f *fetching) cached(o *origination, stale *cache.Entry) *cache.Response {
 		})
 	}
 	r := e.response(f.behavior, f.site, o)
-	r.Meta.(*stored).chosen(f.behavior, e.cfg.Strict, r.Header, f.sent)
+	r.Meta.(*stored).chosen(f.behavior, e.strict(), r.Header, f.sent)
 	if f.personal {
-		unshared(e.cfg.Strict, r)
+		unshared(e.strict(), r)
 	}
 	return failure(f.site, r)
 }
@@ -199,8 +199,8 @@ func (e *Edge) response(b *behavior, site *site, o *origination) *cache.Response
 		h.Set("Date", e.cfg.Now().UTC().Format(http.TimeFormat))
 	}
 	status := o.resp.StatusCode
-	l := b.ttl.judge(e.cfg.Strict, status, h, site.errorMin(status))
-	if unbounded(o.resp) && !e.cfg.Strict.Truncated {
+	l := b.ttl.judge(e.strict(), status, h, site.errorMin(status))
+	if unbounded(o.resp) && !e.strict().Truncated {
 		l.store = false
 	}
 	age := max(0, parseSeconds(h.Get("Age"), 0))
@@ -247,12 +247,12 @@ func (e *Edge) revalidated(b *behavior, site *site, stale *cache.Entry, resp *ht
 	if stale.Meta.(*stored).slice != nil {
 		status = http.StatusOK // its header is the whole's
 	}
-	l := b.ttl.judge(e.cfg.Strict, status, h, site.errorMin(status))
+	l := b.ttl.judge(e.strict(), status, h, site.errorMin(status))
 	age := max(0, parseSeconds(resp.Header.Get("Age"), 0))
 	e.clean(h, b)
 	meta := &stored{result: resultMiss, plain: writable(h)}
 	meta.modified, _ = http.ParseTime(h.Get("Last-Modified"))
-	meta.chosen(b, e.cfg.Strict, h, sent)
+	meta.chosen(b, e.strict(), h, sent)
 	return &cache.Response{
 		Status: stale.Status, Header: h, Meta: meta, Reuse: stale,
 		TTL: l.ttl, Age: time.Duration(age) * time.Second, Store: l.store, Share: l.share,

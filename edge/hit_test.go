@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"glassine/edge/cache"
+	"glassine/telemetry"
 )
 
 // sink is the cheapest ResponseWriter: what remains is what ServeHTTP itself costs.
@@ -29,7 +30,7 @@ func (w *sink) reset() {
 // hitRig is a rig with a stored object of size bytes under /a.jpg, and a browser's request for it.
 func hitRig(t testing.TB, size int) (*rig, *http.Request) {
 	rg := newRig(t, setup{origin: always(200, strings.Repeat("x", size), "Content-Type", "image/jpeg", "Etag", `"0123456789abcdef"`,
-		"Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT", "X-Amz-Request-Id", "0123456789ABCDEF"), config: func(c *Config) { c.AccessLog = nil }})
+		"Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT", "X-Amz-Request-Id", "0123456789ABCDEF"), config: func(c *Config) { c.AccessLog, c.Metrics = nil, telemetry.NewMetrics("").Requests() }})
 	t.Cleanup(rg.Close)
 	r := rg.request("GET", "/a.jpg?showExif=false", "Accept", "image/avif,image/webp,*/*;q=0.8", "Accept-Encoding", "gzip, deflate, br",
 		"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Accept-Language", "en")

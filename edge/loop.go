@@ -43,7 +43,7 @@ func (e *Edge) answer(r looped, v viewer) bool {
 	x := exchanges.Get().(*exchange)
 	*x = exchange{edge: e, viewer: v, loop: r, room: x.room}
 	defer x.free()
-	if e.access != nil || e.routes.Load().logged {
+	if e.access != nil || e.cfg.Metrics != nil || e.routes.Load().logged {
 		x.began = e.cfg.Now()
 	}
 	if !x.answer() {
@@ -52,13 +52,15 @@ func (e *Edge) answer(r looped, v viewer) bool {
 	if x.logged() {
 		e.log(x)
 	}
+	x.countLooped()
+	x.meter()
 	return true
 }
 
 // answer sends the stored response; false when there is more to it than sending. Whatever a behavior comes to do to hits is
 // either refused here or done by appendHead; TestLoopAnswersAsServeHTTP has a row for each.
 func (x *exchange) answer() bool {
-	if p, insecure := x.admit(); p != nil || insecure || !x.behavior.cached(x.method) || x.behavior.response != nil || x.behavior.triggers.atViewer() || x.edge.cfg.CacheStatus {
+	if p, insecure := x.admit(); p != nil || insecure || !x.behavior.cached(x.method) || x.behavior.response != nil || x.behavior.triggers.atViewer() || x.edge.cacheStatus() || x.edge.cfg.Traces.WantsHits() {
 		return false
 	}
 	e := x.edge.cache.Find(x.cacheKey())

@@ -21,6 +21,7 @@ import (
 
 	"glassine/edge/http1"
 	"glassine/edge/http2"
+	"glassine/telemetry"
 )
 
 // AnswerHTTP2 counts too.
@@ -211,7 +212,7 @@ func TestHitInTheLoopOverHTTP2AllocatesNothing(t *testing.T) {
 	rg := newRig(t, setup{
 		origin: always(200, strings.Repeat("x", 10<<10), "Content-Type", "image/jpeg", "Etag", `"0123456789abcdef"`),
 		dist:   func(c *DistributionConfig) { c.DefaultCacheBehavior.ViewerProtocolPolicy = "allow-all" },
-		config: func(c *Config) { c.AccessLog = nil },
+		config: func(c *Config) { c.AccessLog, c.Metrics = nil, telemetry.NewMetrics("").Requests() },
 	})
 	t.Cleanup(rg.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

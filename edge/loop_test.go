@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"glassine/edge/http1"
+	"glassine/telemetry"
 )
 
 // pipes is a listener whose connections are made by dial.
@@ -350,7 +351,7 @@ func TestHitInTheLoopAllocatesNothing(t *testing.T) {
 				origin: always(200, strings.Repeat("x", 10<<10), "Content-Type", "image/jpeg", "Etag", `"0123456789abcdef"`),
 				dist:   func(c *DistributionConfig) { c.DefaultCacheBehavior.ViewerProtocolPolicy = "allow-all" },
 				config: func(c *Config) {
-					c.AccessLog = nil
+					c.AccessLog, c.Metrics = nil, telemetry.NewMetrics("").Requests() // which count each of them
 					c.Derived = map[string]Derive{"X-Made": func(query string, _ http.Header) (string, string) { return query, "" }}
 				},
 				policy: func(p *CachePolicyConfig) {

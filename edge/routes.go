@@ -9,6 +9,7 @@ import (
 
 	"glassine/edge/rfc9111"
 	"glassine/edge/signedurl"
+	"glassine/telemetry"
 )
 
 // routes is the data plane's view of the configuration. It is never changed, only replaced.
@@ -55,6 +56,7 @@ type behavior struct {
 	origin   *Origin
 	signer   *originSigner // of origin, or nil
 	triggers triggers
+	meter    *telemetry.RequestMeter // nil: nothing is counted
 }
 
 // publish compiles the records and lets requests see them. e.control is held, or nobody else has e yet.
@@ -78,6 +80,7 @@ func (e *Edge) publish() error {
 		}
 	}
 	e.routes.Store(r)
+	e.keepMeters(r)
 	e.scripts.end()
 	return nil
 }
@@ -134,7 +137,7 @@ func (e *Edge) compile(d *Distribution) (*site, error) {
 		if c.PathPattern == "" {
 			b.pattern, b.name = "*", "*"
 		}
-		b.triggers = e.triggersOf(&c)
+		b.triggers, b.meter = e.triggersOf(&c), e.cfg.Metrics.Meter(s.id, b.name)
 		s.behaviors = append(s.behaviors, b)
 	}
 	return s, nil

@@ -141,7 +141,7 @@ func (x *exchange) fetchByRFC(k, key cache.Key, asked rfc9111.Request, s *rfc911
 		get = x.edge.cache.Renew
 	}
 	x.record()
-	wait := x.span("fetch", "glassine.cache.reason", d.Reason)
+	wait := x.fetchSpan("glassine.cache.reason", d.Reason)
 	view, err := get(x.r.Context(), key, x.fillByRFC(asked, own))
 	wait.Fail(err)
 	if err != nil {
@@ -260,7 +260,7 @@ func (f *rfcFill) run(ctx context.Context, conditions http.Header) (*cache.Respo
 	if s != nil && !f.storable(s, o.resp.ContentLength) {
 		s = nil
 	}
-	return q.compressed(f.behavior, f.guard(f.response(o, s, r.Received))), nil
+	return q.storing(ctx, q.compressed(f.behavior, f.guard(f.response(o, s, r.Received)))), nil
 }
 
 // guard is r, made a failure that what is stored stands in for where that is allowed.

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -31,19 +32,21 @@ type exchange struct {
 	site        *site     // nil: none
 	behavior    *behavior
 
-	status    int
-	sent      int64 // bytes of the body
-	firstByte time.Time
-	result    result
-	detail    string // "": result says it all
-	ranged    string // "start-end" of a 206
-	handled   handling
-	broken    bool                // the body of an error page broke off
-	upstream  *upstream           // nil unless Server-Timing may be sent
-	trace     *telemetry.Recorder // nil: nothing is recorded
-	explained bool                // trace is to say why, too
-	point     telemetry.Point     // where in trace the next steps are
-	paced     time.Time           // the write deadline as it was set; zero: it was not
+	status     int
+	sent       int64 // bytes of the body
+	firstByte  time.Time
+	result     result
+	detail     string // "": result says it all
+	ranged     string // "start-end" of a 206
+	handled    handling
+	broken     bool                // the body of an error page broke off
+	upstream   *upstream           // nil unless Server-Timing may be sent
+	trace      *telemetry.Recorder // nil: nothing is recorded
+	explained  bool                // trace is to say why, too
+	introduced bool                // trace has what is asked for
+	looked     bool                // trace has the lookup
+	point      telemetry.Point     // where in trace the next steps are
+	paced      time.Time           // the write deadline as it was set; zero: it was not
 
 	came       *came       // what the origin answered to a request for a slice, not taken yet; or nil
 	forwards   http.Header // forwarded's, once it was asked for
@@ -57,10 +60,11 @@ type room struct {
 	key   []byte      // of the cache key
 	block []byte      // of the answer's status line and header, in the loop
 	made  http.Header // of the request's header for those who want it as a map, in the loop
+	shard uint32      // of the counters that it counts on
 }
 
 var exchanges = sync.Pool{New: func() any {
-	return &exchange{room: room{key: make([]byte, 0, 512), block: make([]byte, 0, 1024), made: http.Header{}}}
+	return &exchange{room: room{key: make([]byte, 0, 512), block: make([]byte, 0, 1024), made: http.Header{}, shard: rand.Uint32()}}
 }}
 
 // ServeHTTP answers a viewer. The steps are those of a request's path in docs/architecture.md.
@@ -78,6 +82,8 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		e.log(x)
 	}
+	x.count()
+	x.meter()
 	x.conclude()
 	x.free()
 	if !whole {
@@ -119,6 +125,7 @@ func (x *exchange) serve() bool {
 		return x.byRFC9111()
 	}
 	if entry := e.cache.Find(k); entry != nil && x.matches(entry) {
+		x.watchedHit()
 		if hit, whole := x.hit(entry); hit {
 			return whole
 		}

@@ -164,7 +164,7 @@ func (x *exchange) explainTTL(status int, h http.Header) {
 		x.trace.Fact("glassine.cache.rules", "RFC 9111", "the cache policy lists "+SemanticsHeader)
 		return
 	}
-	l := x.behavior.ttl.judge(x.edge.cfg.Strict, status, h, x.site.errorMin(status))
+	l := x.behavior.ttl.judge(x.edge.strict(), status, h, x.site.errorMin(status))
 	p := x.behavior.ttl
 	limits := "MinTTL " + strconv.FormatInt(p.least, 10) + ", DefaultTTL " + strconv.FormatInt(p.normal, 10) + ", MaxTTL " + strconv.FormatInt(p.most, 10)
 	x.trace.Fact("glassine.cache.ttl", l.ttl.String(), l.why+" ("+limits+")")
@@ -186,7 +186,7 @@ func (x *exchange) explainView(v *cache.View) {
 	}
 	h := v.Entry.Header.Map()
 	x.explainTTL(v.Entry.Status, h)
-	if fields := x.behavior.varies(h); fields != nil && !x.edge.cfg.Strict.Vary {
+	if fields := x.behavior.varies(h); fields != nil && !x.edge.strict().Vary {
 		x.trace.Fact("glassine.cache.vary", strings.Join(fields, ", "), "these fields go to the origin outside the key and its Vary names them: each of their values has a response of its own")
 	}
 	if v.How == cache.Filled && v.Entry.Expires().Before(x.edge.cfg.Now()) {

@@ -117,8 +117,8 @@ func TestTraceHasTheStepsOfAMiss(t *testing.T) {
 		config: func(c *Config) { c.Traces = telemetry.NewTraces(4) },
 	}, func(t *testing.T, rg *rig) {
 		got, f := traced(t, rg, "https://HOST/a")
-		at(t, steps(got.Trace), "fetch\nfetch/origin-request function\nfetch/origin\nfetch/origin/within\nfetch/origin/response header", "steps")
-		for name, want := range map[string]int64{"fetch": 3e6, "origin-request function": 1e6, "origin": 2e6} {
+		at(t, steps(got.Trace), "edge.lookup\nedge.fetch\nedge.fetch/edge.trigger origin-request\nedge.fetch/edge.origin\nedge.fetch/edge.origin/within\nedge.fetch/edge.origin/response header\nedge.fetch/edge.store", "steps")
+		for name, want := range map[string]int64{"edge.fetch": 3e6, "edge.trigger origin-request": 1e6, "edge.origin": 2e6} {
 			i := slices.IndexFunc(got.Trace.Spans, func(s telemetry.Span) bool { return s.Name == name })
 			at(t, got.Trace.Spans[i].Duration, want, "microseconds of "+name)
 		}
@@ -135,7 +135,7 @@ func TestTraceHasTheStepsOfAMiss(t *testing.T) {
 			t.Fatal(err)
 		}
 		at(t, facts(kept)["url.path"].Value, "/b", "path")
-		at(t, strings.HasPrefix(steps(kept), "fetch\nfetch/origin-request function"), true, "steps")
+		at(t, strings.HasPrefix(steps(kept), "edge.lookup\nedge.fetch\nedge.fetch/edge.trigger origin-request"), true, "steps")
 		latest, err := rg.LatestTraces(t.Context(), rg.root, 10)
 		at(t, err, nil, "error")
 		at(t, len(latest), 3, "traces kept: two asked for, one miss")
@@ -213,6 +213,109 @@ func FuzzTraceURL(f *testing.F) {
 		got, err := rg.Trace(context.Background(), rg.root, TraceRequest{URL: strings.ReplaceAll(url, "HOST", rg.dist.DomainName), Header: http.Header{name: {value}}})
 		if err == nil && (got.Status < 200 || got.Trace.RequestID == "") {
 			t.Errorf("%q is answered with %+v", url, got)
+		}
+	})
+}
+
+func keepTraces(c *Config) { c.Traces = telemetry.NewTraces(16) }
+
+// A request is seen while it is under way, and hits are while somebody watches; who may not see requests may not watch them.
+func TestWatchTraces(t *testing.T) {
+	inBubble(t, setup{origin: always(200, "hello"), config: keepTraces}, func(t *testing.T, rg *rig) {
+		feed, err := rg.WatchTraces(t.Context(), rg.root, 0, 0, 10)
+		if err != nil || len(feed.Traces) != 0 {
+			t.Fatalf("before the first request: %+v, %v", feed, err)
+		}
+		rg.get("/a?x=1")
+		feed, err = rg.WatchTraces(t.Context(), rg.root, feed.Next, time.Minute, 10)
+		if err != nil || len(feed.Traces) != 1 || !feed.Traces[0].Ended {
+			t.Fatalf("after a miss: %+v, %v", feed, err)
+		}
+		f := facts(feed.Traces[0])
+		if f["url.path"].Value != "/a" || f["url.query"].Value != "x=1" || f["glassine.result"].Value != "Miss" || len(f) != len(feed.Traces[0].Facts) {
+			t.Errorf("facts = %v", feed.Traces[0].Facts)
+		}
+		rg.get("/a?x=1")
+		feed, err = rg.WatchTraces(t.Context(), rg.root, feed.Next, time.Minute, 10)
+		if err != nil || len(feed.Traces) != 1 || facts(feed.Traces[0])["glassine.result"].Value != "Hit" {
+			t.Errorf("after a hit: %+v, %v", feed, err)
+		}
+		began := time.Now()
+		if _, err := rg.WatchTraces(t.Context(), rg.root, feed.Next, time.Hour, 10); err != nil || time.Since(began) != longestWatch {
+			t.Errorf("a watch took %v, %v; want %v", time.Since(began), err, longestWatch)
+		}
+		if _, err := rg.WatchTraces(t.Context(), iam.Caller{}, 0, 0, 10); !fault.Is(err, "AccessDenied") {
+			t.Errorf("a watch by nobody: %v", err)
+		}
+		top, err := rg.Top(t.Context(), rg.root, rg.dist.ID)
+		if err != nil || len(top.URLs) != 1 || top.URLs[0].Path != "/a" || top.URLs[0].Requests != 2 || top.URLs[0].Misses != 1 {
+			t.Errorf("top = %+v, %v", top, err)
+		}
+		if _, err := rg.Top(t.Context(), iam.Caller{}, rg.dist.ID); !fault.Is(err, "AccessDenied") {
+			t.Errorf("top by nobody: %v", err)
+		}
+		if _, err := rg.Top(t.Context(), rg.root, "E0"); !fault.Is(err, "NoSuchDistribution") {
+			t.Errorf("top of no distribution: %v", err)
+		}
+	})
+}
+
+// What a key is made of is told without a request.
+func TestTraceOfTheKeyAlone(t *testing.T) {
+	asked := 0
+	origin := always(200, "hello")
+	inBubble(t, setup{origin: func(r *http.Request) (*http.Response, error) {
+		asked++
+		return origin(r)
+	}, config: keepTraces}, func(t *testing.T, rg *rig) {
+		got, err := rg.Trace(t.Context(), rg.root, TraceRequest{URL: "https://" + rg.dist.DomainName + "/a?x=1", KeyOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := facts(got.Trace)
+		if f["glassine.cache.key.path"].Value != "/a" || f["glassine.cache.lookup"].Value != "miss" || got.Status != 0 {
+			t.Errorf("facts = %v, status %d", got.Trace.Facts, got.Status)
+		}
+		if asked != 0 || len(rg.cfg.Traces.Latest(10)) != 0 {
+			t.Errorf("the origin was asked %d times, %d traces are kept; want none", asked, len(rg.cfg.Traces.Latest(10)))
+		}
+	})
+}
+
+// Events are for whoever may read them of their function, and are redacted before they are kept.
+func TestRecordedEventsAreForWhoMayReadThem(t *testing.T) {
+	inBubble(t, setup{origin: always(200, "hello"), config: keepTraces}, func(t *testing.T, rg *rig) {
+		rec := telemetry.NewRecorder("id", time.Now)
+		ctx := telemetry.WithRecorder(t.Context(), rec)
+		telemetry.AddEvent(ctx, "arn:aws:lambda:us-east-1:1:function:a", "1", []byte(`{"outputToken":"hush"}`))
+		telemetry.AddEvent(ctx, "arn:aws:lambda:us-east-1:1:function:b", "2", []byte(`{}`))
+		rg.cfg.Traces.Add(rec)
+		all, err := rg.RecordedEvents(t.Context(), rg.root, "id")
+		if err != nil || len(all) != 2 || strings.Contains(string(all[0].Event), "hush") {
+			t.Fatalf("events = %+v, %v", all, err)
+		}
+		allow := rg.authorize
+		defer func() { rg.authorize = allow }()
+		rg.authorize = func(_ context.Context, _ iam.Caller, a iam.Ask) error {
+			if a.Action == eventAction && a.Resources[0] != "arn:aws:lambda:us-east-1:1:function:b" {
+				return fault.New("AccessDenied", "no")
+			}
+			return nil
+		}
+		if all, err := rg.RecordedEvents(t.Context(), rg.root, "id"); err != nil || len(all) != 1 || all[0].RequestID != "2" {
+			t.Errorf("for who may read b's: %+v, %v", all, err)
+		}
+		rg.authorize = func(_ context.Context, _ iam.Caller, a iam.Ask) error {
+			if a.Action == eventAction {
+				return fault.New("AccessDenied", "no")
+			}
+			return nil
+		}
+		if _, err := rg.RecordedEvents(t.Context(), rg.root, "id"); !fault.Is(err, "AccessDenied") {
+			t.Errorf("for who may read none: %v", err)
+		}
+		if _, err := rg.RecordedEvents(t.Context(), rg.root, "other"); !fault.Is(err, "NoSuchResource") {
+			t.Errorf("of a request that is not kept: %v", err)
 		}
 	})
 }

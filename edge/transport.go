@@ -34,8 +34,10 @@ func (e *Edge) send(ctx context.Context, q *originRequest) (*http.Response, erro
 }
 
 func (e *Edge) sendOnce(ctx context.Context, q *originRequest) (*http.Response, error) {
-	ctx, span := telemetry.StartSpan(ctx, "origin", "server.address", q.target.domain, "http.request.method", q.method, "url.path", q.target.path+q.uri)
+	ctx, span := telemetry.StartSpan(ctx, "edge.origin", "server.address", q.target.domain, "http.request.method", q.method, "url.path", q.target.path+q.uri)
+	began := e.cfg.Now()
 	resp, err := e.exchangeWith(traceOrigin(ctx), q)
+	e.meterOrigin(q, e.cfg.Now().Sub(began))
 	if err != nil {
 		span.Fail(err)
 		return nil, err
@@ -61,7 +63,7 @@ func (e *Edge) exchangeWith(ctx context.Context, q *originRequest) (*http.Respon
 	}
 	req := q.request().WithContext(ctx)
 	if q.signer != nil && q.target.s3 {
-		_, signing := telemetry.StartSpan(ctx, "sign")
+		_, signing := telemetry.StartSpan(ctx, "sigv4.sign")
 		err := q.signer.sign(ctx, req, q.target.region)
 		signing.Fail(err)
 		if err != nil {

@@ -114,7 +114,7 @@ var pageFunction = &page{
 func (e *Edge) invoke(ctx context.Context, q *originRequest, t *trigger, event []byte) ([]byte, *page) {
 	limited, cancel := context.WithTimeout(ctx, t.at.timeout)
 	defer cancel()
-	limited, span := telemetry.StartSpan(limited, t.at.name+" function", "faas.invoked_name", t.function)
+	limited, span := telemetry.StartSpan(limited, "edge.trigger "+t.at.name, "faas.invoked_name", t.function)
 	answer, err := e.cfg.Invoker.InvokeEdge(limited, t.function, event)
 	span.Fail(err)
 	if fault.Is(err, "TooManyRequestsException") {

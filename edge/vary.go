@@ -156,7 +156,7 @@ func (x *exchange) fetchVariant(k, key cache.Key) (again, whole bool) {
 		// forwarded. Among those who had to ask, each asks for itself.
 		get = x.edge.cache.Renew
 	}
-	wait := x.span("fetch")
+	wait := x.fetchSpan()
 	view, err := get(x.r.Context(), key, x.fill(key))
 	wait.Fail(err)
 	if err != nil {

@@ -132,7 +132,7 @@ func (o *object) whole(ctx context.Context, any bool) *cache.Response {
 	age := w.model.Age(now)
 	h := http.Header(w.model.Header.Map())
 	h.Set("Age", strconv.FormatInt(age, 10))
-	l := f.behavior.ttl.judge(f.edge.cfg.Strict, http.StatusOK, h, f.site.errorMin(http.StatusOK))
+	l := f.behavior.ttl.judge(f.edge.strict(), http.StatusOK, h, f.site.errorMin(http.StatusOK))
 	tags := f.site.cacheTags(h)
 	h.Del("Age")
 	h.Set("Content-Length", strconv.FormatInt(total, 10))

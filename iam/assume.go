@@ -16,6 +16,7 @@ const (
 	maxSessionARNs   = 10
 	longestChained   = time.Hour // IAM User Guide, "Role chaining"
 	longestRoot      = time.Hour
+	longestSignIn    = 12 * time.Hour // IAM User Guide, "Enable custom identity broker access": a console session's longest
 	shortestSession  = 15 * time.Minute
 )
 
@@ -270,6 +271,22 @@ func (s *Service) GetSessionToken(ctx context.Context, c Caller, life time.Durat
 	}
 	now := s.now()
 	return s.mint(ctx, claims{kind: k, id: c.Principal.ID, Session: Session{Issued: now, Expires: now.Add(life), Parent: c.AccessKeyID}})
+}
+
+// SignIn makes a session of the caller's own user, or of root, for a person at the web console: it may do all that its user may,
+// identities included, and dies with the long-term key that the caller must call with. It needs no permission. life is 15 minutes
+// to 12 hours. It is this program's own, in the place of AWS's sign-in endpoint, whose credentials are as good
+// (AWS Sign-In API Reference, CreateOAuth2Token): docs/aws-differences.md.
+func (s *Service) SignIn(ctx context.Context, c Caller, life time.Duration) (Credentials, error) {
+	if err := checkSeconds(life, longestSignIn); err != nil {
+		return Credentials{}, err
+	}
+	k := c.Principal.Kind
+	if c.Session != nil || k != User && k != Root {
+		return Credentials{}, fault.New("AccessDenied", "Cannot sign in with session credentials")
+	}
+	now := s.now()
+	return s.mint(ctx, claims{kind: k, id: c.Principal.ID, Session: Session{Issued: now, Expires: now.Add(life), Parent: c.AccessKeyID, SignedIn: true}})
 }
 
 // CallerIdentity returns who calls. It needs no permission, and no Deny takes it away; only a service that acts for the

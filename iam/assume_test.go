@@ -366,3 +366,34 @@ func TestAccessKeyAccount(t *testing.T) {
 		}
 	}
 }
+
+// Credentials of a person at the console are as good as the key, and die with it.
+func TestSignIn(t *testing.T) {
+	s, _, clk := newService(t)
+	ctx := t.Context()
+	k, bob := makeUser(t, s, "bob", allowEverything)
+	got, err := s.SignIn(ctx, bob, 8*time.Hour)
+	must(t, err)
+	_, who, err := s.Lookup(ctx, got.AccessKeyID, got.SessionToken)
+	must(t, err)
+	if who.Principal != bob.Principal || !who.Session.Expires.Equal(clk.now().Add(8*time.Hour)) || !who.Session.SignedIn || who.Session.Parent != bob.AccessKeyID {
+		t.Errorf("signed in: %+v", who)
+	}
+	must(t, second(s.GetUser(ctx, who, "bob")))
+	f, err := s.ForwardUnbound(ctx, who, "cloudformation.amazonaws.com", time.Minute)
+	must(t, err)
+	_, forwarded, err := s.Lookup(ctx, f.AccessKeyID, f.SessionToken)
+	must(t, err)
+	must(t, second(s.GetUser(ctx, forwarded, "bob")))
+	wantCode(t, second(s.SignIn(ctx, who, time.Hour)), "AccessDenied")
+	wantCode(t, second(s.GetSessionToken(ctx, who, time.Hour)), "AccessDenied")
+	_, worker := assume(t, s, makeRole(t, s, "worker", allowEverything))
+	wantCode(t, second(s.SignIn(ctx, worker, time.Hour)), "AccessDenied")
+	wantCode(t, second(s.SignIn(ctx, Caller{}, time.Hour)), "AccessDenied")
+	for _, life := range []time.Duration{time.Minute, 12*time.Hour + time.Second} {
+		wantCode(t, second(s.SignIn(ctx, bob, life)), "ValidationError")
+	}
+	must(t, s.DeleteAccessKey(ctx, s.Root(), "bob", k.AccessKeyID))
+	_, _, err = s.Lookup(ctx, got.AccessKeyID, got.SessionToken)
+	wantCode(t, err, "InvalidToken")
+}

@@ -49,6 +49,8 @@ type Session struct {
 	Via     []string // services that act for the caller (aws:CalledVia), first to last
 	Bound   *Bound   // nil: not bound
 	Parent  string   // the long-term access key that the session was minted from and dies with, or ""
+	// SignedIn says that SignIn made the session: it may do all that its user may.
+	SignedIn bool
 
 	// Policy and PolicyARNs are the session policies: a document, or "", and ARNs of managed policies. Without any the
 	// session may do all that its role or user may.

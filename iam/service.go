@@ -186,7 +186,7 @@ var openToSessionToken = map[string]bool{"sts:assumerole": true, "sts:tagsession
 // ofSessionToken reports whether the caller's credentials come from GetSessionToken: a user's or root's own session.
 func (c *Caller) ofSessionToken() bool {
 	k := c.Principal.Kind
-	return (k == User || k == Root) && c.Session != nil && !c.Session.Issued.IsZero()
+	return (k == User || k == Root) && c.Session != nil && !c.Session.Issued.IsZero() && !c.Session.SignedIn
 }
 
 // covers reports whether the bound names the action and, exactly, one of the resource's names.

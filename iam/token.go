@@ -88,9 +88,15 @@ func (r *keyring) open(accessKeyID, token string) (c claims, secret string, err 
 	return c, secret, err
 }
 
+// Marks of claims.
+const (
+	markBound    = 1
+	markSignedIn = 2
+)
+
 // encode writes the claims: kind, then the times in milliseconds since 1970 (issued 0 for none), then texts, each with
-// its length before it, and lists, each with its count before it. A bound is a byte 1 and two lists, or a byte 0. Tags are
-// a list of keys and values in turn.
+// its length before it, and lists, each with its count before it. Tags are a list of keys and values in turn. A byte of marks
+// follows, and where it has markBound, the two lists of the bound.
 func (c *claims) encode() []byte {
 	b := []byte{byte(c.kind)}
 	b = binary.AppendUvarint(b, millis(c.Issued))
@@ -100,10 +106,14 @@ func (c *claims) encode() []byte {
 	}
 	b = appendList(b, c.Via)
 	b = c.encodePassed(b)
-	if c.Bound == nil {
-		return append(b, 0)
+	var marks byte
+	if c.SignedIn {
+		marks |= markSignedIn
 	}
-	b = append(b, 1)
+	if c.Bound == nil {
+		return append(b, marks)
+	}
+	b = append(b, marks|markBound)
 	b = appendList(b, c.Bound.Actions)
 	return appendList(b, c.Bound.Resources)
 }
@@ -153,13 +163,12 @@ func decodeClaims(b []byte) (claims, error) {
 		c.Tags = append(c.Tags, Tag{tags[i], tags[i+1]})
 	}
 	c.Transitive = r.list()
-	switch r.byte() {
-	case 0:
-	case 1:
+	marks := r.byte()
+	c.SignedIn = marks&markSignedIn != 0
+	if marks&markBound != 0 {
 		c.Bound = &Bound{Actions: r.list(), Resources: r.list()}
-	default:
-		r.bad = true
 	}
+	r.bad = r.bad || marks > markBound|markSignedIn
 	if r.bad || len(r.rest) > 0 || len(tags)%2 != 0 || c.Expires.IsZero() {
 		return claims{}, errToken
 	}

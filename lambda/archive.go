@@ -44,6 +44,7 @@ type archives struct {
 	pinned map[string]int  // by SHA256: how many are about to refer to it, or to unpack it
 	loose  map[string]bool // by SHA256: nobody referred to it at the last sweep
 	making map[string]chan struct{}
+	kept   int // by how many sweep is kept from removing anything
 }
 
 // openArchives makes or opens the directory.
@@ -253,6 +254,9 @@ func (a *archives) sweep(used map[string]bool, all bool) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock() // held while files go: an archive that is being added again must not lose them
+	if a.kept > 0 {
+		return nil
+	}
 	loose := map[string]bool{}
 	var errs []error
 	for _, sum := range names {
@@ -266,6 +270,23 @@ func (a *archives) sweep(used map[string]bool, all bool) error {
 	}
 	a.loose = loose
 	return errors.Join(errs...)
+}
+
+// KeepArchives keeps every archive where it is, whether a function still refers to it or not, until release is called: for who copies
+// them while the service runs.
+func (s *Service) KeepArchives() (release func()) {
+	keep := func(n int) {
+		if s.archives != nil {
+			s.archives.mu.Lock()
+			defer s.archives.mu.Unlock()
+			s.archives.kept += n
+		}
+	}
+	keep(1)
+	return sync.OnceFunc(func() {
+		keep(-1)
+		s.sweepLater()
+	})
 }
 
 func syncDir(name string) error {

@@ -38,7 +38,7 @@ func (s *Service) CheckEdgeFunction(ctx context.Context, versionARN string) erro
 // unfitForEdge says in a sentence what of a version does not go at the edge, "" when all does. VPCs, dead-letter queues and
 // container images are not there to be looked for. CloudFront Developer Guide, "Restrictions on Lambda@Edge".
 func (s *Service) unfitForEdge(f Function, v Version) string {
-	zip, strict := v.Code == codeZip, s.cfg.StrictEdge
+	zip, strict := v.Code == codeZip, s.strictEdge.Load()
 	switch {
 	case zip && !strings.HasPrefix(v.Runtime, "nodejs") && !strings.HasPrefix(v.Runtime, "python"):
 		return "The function's runtime is neither Node.js nor Python: " + v.Runtime + "."

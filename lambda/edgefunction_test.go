@@ -34,7 +34,8 @@ func TestWhatDoesNotGoAtTheEdgeIsSaid(t *testing.T) {
 		{"arm64", zip(func(v *Version) { v.Architecture = "arm64" }), nil, "x86_64", ""},
 	} {
 		for strict, want := range map[bool]string{true: c.strict, false: c.always} {
-			s := &Service{cfg: Config{StrictEdge: strict}}
+			s := &Service{}
+			s.SetStrictEdge(strict)
 			got := s.unfitForEdge(Function{Reserved: c.reserved}, c.version)
 			if (want == "") != (got == "") || !strings.Contains(got, want) {
 				t.Errorf("%s, strict %v: %q, want a sentence with %q", c.name, strict, got, want)

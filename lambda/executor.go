@@ -16,6 +16,7 @@ import (
 	"glassine/iam"
 	"glassine/lambda/runner"
 	"glassine/lambda/sandbox"
+	"glassine/telemetry"
 )
 
 // minimumLife is the shortest session that STS issues.
@@ -86,6 +87,7 @@ func (x *execution) runCode(ctx context.Context, where runner.Runner) (Result, e
 		}
 		log.failure(status, failure.Type, failure.Message)
 	}
+	result.took, result.timedOut = took, status == "timeout"
 	log.end(took, status)
 	if err != nil {
 		return Result{}, err
@@ -141,7 +143,11 @@ func (x *execution) runProcess(ctx context.Context) (Result, error) {
 	case err != nil:
 		return Result{}, err
 	}
-	result := Result{Payload: out.Payload, Failed: out.Failed, LogTail: out.LogTail}
+	result := Result{Payload: out.Payload, Failed: out.Failed, LogTail: out.LogTail, took: out.Duration, init: out.InitDuration}
+	if out.InitDuration > 0 {
+		telemetry.AddSpanBefore(ctx, "lambda.init", out.InitDuration, out.Duration, "faas.coldstart", "true")
+	}
+	result.timedOut = out.Failed && errorType(out.Payload) == "Sandbox.Timedout"
 	if out.Failed {
 		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "function failed", slog.String("function", inv.InvokedARN),
 			slog.String("request", inv.RequestID), slog.String("error", errorType(out.Payload)))

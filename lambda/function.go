@@ -258,6 +258,7 @@ func (s *Service) DeleteFunction(ctx context.Context, c iam.Caller, name string)
 	}
 	s.countReserved()
 	s.sweepLater()
+	s.observeGone(ctx, r)
 	return nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"glassine/aws/fault"
 	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/lambda/runner"
+	"glassine/telemetry"
 )
 
 // Result is what a function answered.
@@ -24,6 +26,9 @@ type Result struct {
 	LogTail []byte
 	// RequestID is the id that the function saw.
 	RequestID string
+
+	took, init time.Duration // that it ran, and that its process took to start
+	timedOut   bool          // Failed, since it took too long
 }
 
 // Call is one invocation.
@@ -120,8 +125,28 @@ func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byt
 	return result.Payload, nil
 }
 
-// run gives the version credentials and a slot, and ends it at its timeout.
+// versionARN is the ARN of a version: with its number, unless it is the latest.
+func (f *Function) versionARN(v Version) string {
+	if v.Number == Latest {
+		return f.ARN
+	}
+	return f.ARN + ":" + v.Number
+}
+
+// run is one invocation, which the observer is told of.
 func (s *Service) run(ctx context.Context, f Function, v Version, r ref, call Call, principals ...string) (Result, error) {
+	if call.TraceID == "" {
+		call.TraceID = telemetry.XRay(ctx)
+	}
+	result, err := s.perform(ctx, f, v, r, call, principals...)
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(ctx, Event{Function: f.Name, Result: outcomeOf(ctx, result, err), Took: result.took, Init: result.init})
+	}
+	return result, err
+}
+
+// perform gives the version credentials and a slot, and ends it at its timeout.
+func (s *Service) perform(ctx context.Context, f Function, v Version, r ref, call Call, principals ...string) (Result, error) {
 	if len(call.Payload) > runner.MaxPayload {
 		return Result{}, fault.New("RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", runner.MaxPayload)
 	}
@@ -142,6 +167,7 @@ func (s *Service) run(ctx context.Context, f Function, v Version, r ref, call Ca
 	if call.RequestID == "" {
 		call.RequestID = wire.NewRequestID()
 	}
+	telemetry.AddEvent(ctx, f.versionARN(v), call.RequestID, call.Payload)
 	x := execution{s: s, function: f, version: v, ref: r, call: call, credentials: creds, edge: len(principals) > 1}
 	result, err := x.run(ctx)
 	result.Version, result.Role, result.RequestID = v.Number, v.Role, call.RequestID

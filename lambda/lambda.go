@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"glassine/iam"
@@ -57,8 +58,10 @@ type Config struct {
 	// StrictEdge refuses functions at the edge that have environment variables, layers or the arm64 architecture, as AWS does:
 	// docs/aws-differences.md.
 	StrictEdge bool
-	Now        func() time.Time // nil means time.Now
-	Log        *slog.Logger     // nil means slog.Default
+	// Observe is told of each invocation and of each function that is deleted, by many goroutines at once; nil is nobody.
+	Observe func(context.Context, Event)
+	Now     func() time.Time // nil means time.Now
+	Log     *slog.Logger     // nil means slog.Default
 }
 
 // Objects reads code from S3 as the caller. version may be "". The caller closes the reader.
@@ -83,6 +86,8 @@ type Service struct {
 	queue     *queue
 	writers   writers
 
+	strictEdge atomic.Bool // Config.StrictEdge, or as it was set since
+
 	ctx    context.Context // ends with Close, and with it what works in the background
 	cancel context.CancelFunc
 	work   sync.WaitGroup // what works in the background
@@ -106,6 +111,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		cfg.Log = slog.Default()
 	}
 	s := &Service{cfg: cfg, gate: gate{most: cfg.Concurrency, running: map[string]int{}}}
+	s.strictEdge.Store(cfg.StrictEdge)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var err error
 	if s.functions, err = state.OpenTable[Function](ctx, cfg.State, "lambda/functions"); err != nil {
@@ -129,6 +135,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	s.wake()
 	return s, nil
 }
+
+// SetStrictEdge changes Config.StrictEdge, for associations from now on.
+func (s *Service) SetStrictEdge(strict bool) { s.strictEdge.Store(strict) }
 
 // Close ends asynchronous invocations under way, which are tried again after the next New, and waits for them.
 func (s *Service) Close() error {

@@ -48,6 +48,7 @@ type Call struct {
 	transform  *Transformation // nil: proxied
 	event      Event
 	began      time.Time
+	secrets    []string // what was minted for the function: access keys and tokens
 }
 
 // Begin makes a Call of a request. Nothing is decided yet.
@@ -164,6 +165,7 @@ func (c *Call) inputURL(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	c.secrets = append(c.secrets, creds.AccessKeyID)
 	u := &url.URL{
 		Scheme:   "https",
 		Host:     ap.Name + "-" + ap.Account + ".s3-accesspoint." + ap.Region + ".amazonaws.com",

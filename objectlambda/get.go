@@ -24,6 +24,7 @@ func (c *Call) GetObject(ctx context.Context, deliver func(Answer) error) error 
 		return err
 	}
 	token, id := c.s.newToken()
+	c.secrets = append(c.secrets, token)
 	if c.webhook() {
 		return c.fromWebhook(ctx, inputURL, token, deliver)
 	}
@@ -108,7 +109,7 @@ func (c *Call) invoke(ctx context.Context, event []byte) (ended <-chan outcome, 
 	s.functions.Add(1)
 	function := c.point.functionARN(c.transform.Function)
 	c.event.Function, c.event.invoked = function, s.cfg.Now()
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	run, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), secretsKey{}, c.secrets))
 	unlink := context.AfterFunc(s.life, cancel)
 	end := make(chan outcome, 1)
 	go func() {
@@ -183,4 +184,13 @@ func (c *Call) returned(ctx context.Context) ([]byte, error) {
 		c.noAnswer(ctx, err)
 		return nil, err
 	}
+}
+
+type secretsKey struct{}
+
+// SecretsOf are what was minted for the function that an Invoker is called for with ctx, so that what comes with them can be known
+// for the function's: the access key of inputS3Url, and the token of WriteGetObjectResponse.
+func SecretsOf(ctx context.Context) []string {
+	secrets, _ := ctx.Value(secretsKey{}).([]string)
+	return secrets
 }

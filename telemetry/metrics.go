@@ -15,6 +15,11 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 	lambda   objectLambdaMetrics
+	settings settingsMetrics
+	requests *Requests
+	calls    callMetrics
+	work     functionMetrics
+	content  contentMetrics
 
 	pictures       *prometheus.CounterVec
 	pictureTime    prometheus.Histogram
@@ -28,8 +33,8 @@ type objectLambdaMetrics struct {
 	function, firstByte, duration    *prometheus.HistogramVec
 }
 
-// seconds are the buckets of every duration: a cached picture takes a millisecond, a function up to a minute.
-var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+// seconds are the buckets of every duration but that of an answer from the cache.
+var seconds = secondsBuckets[1:]
 
 // NewMetrics makes metrics that are all zero.
 func NewMetrics(version string) *Metrics {
@@ -38,6 +43,9 @@ func NewMetrics(version string) *Metrics {
 		Name: "glassine_build_info", Help: "Always 1; the label says which version runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
+	m.settings = newSettingsMetrics(m.registry)
+	m.requests = newRequests(m.registry)
+	m.calls, m.work, m.content = newCallMetrics(m.registry), newFunctionMetrics(m.registry), newContentMetrics(m.registry)
 	m.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "glassine_object_lambda_" + name, Help: help}, append([]string{"access_point"}, labels...))
@@ -82,10 +90,13 @@ func (m *Metrics) Picture(outcome string, took time.Duration) {
 // PictureWorker counts a worker that was started.
 func (m *Metrics) PictureWorker() { m.pictureWorkers.Inc() }
 
-// Handler answers in Prometheus's text format.
+// Handler answers in Prometheus's text format, or in OpenMetrics, which has the exemplars, for who asks for that.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
+
+// Requests are the counters of viewers' requests, for the edge.
+func (m *Metrics) Requests() *Requests { return m.requests }
 
 // ObjectLambdaRequest is one request on an Object Lambda access point.
 type ObjectLambdaRequest struct {

@@ -3,9 +3,11 @@ package telemetry
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +17,8 @@ import (
 // Names of attributes and the shape of a span are OpenTelemetry's (Semantic Conventions 1.37; what is ours alone begins with
 // glassine), so that an exporter has nothing to translate.
 type Trace struct {
-	TraceID   string    `json:"traceId"`   // 32 hex digits
+	TraceID   string    `json:"traceId"`   // 32 hex digits; the first 8 are the seconds since 1970, as X-Ray wants them
+	SpanID    string    `json:"spanId"`    // 16 hex digits, of the request as a whole, which is over the spans that have no parent
 	RequestID string    `json:"requestId"` // X-Amz-Cf-Id, which the origin saw too
 	Began     time.Time `json:"began"`
 	// Facts are in the order in which they were decided, Spans in the order in which they began.
@@ -23,6 +26,8 @@ type Trace struct {
 	Spans []Span `json:"spans"`
 	// Dropped counts the facts and spans beyond TraceLimit.
 	Dropped int `json:"dropped,omitempty"`
+	// Ended says that the request is over; before that a trace still grows.
+	Ended bool `json:"ended"`
 }
 
 // Fact is one thing that was decided about a request.
@@ -51,15 +56,32 @@ const TraceLimit = 128
 type Recorder struct {
 	now func() time.Time
 
-	mu    sync.Mutex // guards trace
-	trace Trace
+	mu     sync.Mutex // guards trace, events and kept
+	trace  Trace
+	events []FunctionEvent
+	kept   *Traces // nil until it is told of changes
+
+	bytes int64  // what trace and events take, about; guarded by mu
+	seq   uint64 // of the last change; kept.mu guards it
+}
+
+// unlock gives mu back, and says that there is something new.
+func (r *Recorder) unlock() {
+	kept := r.kept
+	r.mu.Unlock()
+	kept.changed(r)
 }
 
 // NewRecorder begins a trace of the request with that id. now is the clock; its monotonic reading counts, if it has one.
 func NewRecorder(requestID string, now func() time.Time) *Recorder {
-	var id [16]byte
+	// Nothing of the id comes from the request: who could choose it could put his steps into another's trace.
+	var id [24]byte
 	rand.Read(id[:])
-	return &Recorder{now: now, trace: Trace{TraceID: hex.EncodeToString(id[:]), RequestID: requestID, Began: now()}}
+	began := now()
+	binary.BigEndian.PutUint32(id[:], uint32(began.Unix()))
+	return &Recorder{now: now, bytes: traceBytes, trace: Trace{
+		TraceID: hex.EncodeToString(id[:16]), SpanID: hex.EncodeToString(id[16:]), RequestID: requestID, Began: began,
+	}}
 }
 
 // Fact notes something that was decided.
@@ -68,12 +90,14 @@ func (r *Recorder) Fact(name, value, why string) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if len(r.trace.Facts) == TraceLimit {
-		r.trace.Dropped++
+		r.drop()
 		return
 	}
-	r.trace.Facts = append(r.trace.Facts, Fact{name, value, why})
+	f := Fact{name, short(value), short(why)}
+	r.grow(factBytes + len(f.Value) + len(f.Why))
+	r.trace.Facts = append(r.trace.Facts, f)
 }
 
 // Begun changes the id of the request and when it began, where those come to be known after the Recorder.
@@ -82,7 +106,7 @@ func (r *Recorder) Begun(requestID string, began time.Time) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.trace.RequestID, r.trace.Began = requestID, began
 }
 
@@ -158,12 +182,17 @@ func StartSpan(ctx context.Context, name string, attributes ...string) (context.
 
 // AddSpan notes a step under that of ctx that is over: it took so long until now.
 func AddSpan(ctx context.Context, name string, took time.Duration, attributes ...string) {
+	AddSpanBefore(ctx, name, took, 0, attributes...)
+}
+
+// AddSpanBefore notes a step under that of ctx that has been over for some time: it took so long until then.
+func AddSpanBefore(ctx context.Context, name string, took, since time.Duration, attributes ...string) {
 	in, _ := ctx.Value(spanKey{}).(Point)
 	if in.r == nil {
 		return
 	}
-	now := in.r.now()
-	in.r.start(name, in.span, now.Add(-took), attributes).endAt(now, nil)
+	end := in.r.now().Add(-since)
+	in.r.start(name, in.span, end.Add(-took), attributes).endAt(end, nil)
 }
 
 func (r *Recorder) start(name string, parent *ActiveSpan, at time.Time, attributes []string) *ActiveSpan {
@@ -176,11 +205,12 @@ func (r *Recorder) start(name string, parent *ActiveSpan, at time.Time, attribut
 	}
 	set(span.Attributes, attributes)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if len(r.trace.Spans) == TraceLimit {
-		r.trace.Dropped++
+		r.drop()
 		return nil
 	}
+	r.grow(spanBytes + sizeOf(attributes))
 	span.Start = max(0, at.Sub(r.trace.Began).Microseconds())
 	s.at = len(r.trace.Spans)
 	r.trace.Spans = append(r.trace.Spans, span)
@@ -189,7 +219,7 @@ func (r *Recorder) start(name string, parent *ActiveSpan, at time.Time, attribut
 
 func set(to map[string]string, attributes []string) {
 	for i := 0; i+1 < len(attributes); i += 2 {
-		to[attributes[i]] = attributes[i+1]
+		to[attributes[i]] = short(attributes[i+1])
 	}
 }
 
@@ -208,7 +238,7 @@ func (s *ActiveSpan) Fail(err error, attributes ...string) {
 	if err != nil {
 		s.r.mu.Lock()
 		if s.r.trace.Spans[s.at].Duration < 0 {
-			s.r.trace.Spans[s.at].Error = err.Error()
+			s.r.trace.Spans[s.at].Error = short(err.Error())
 		}
 		s.r.mu.Unlock()
 	}
@@ -220,47 +250,79 @@ func (s *ActiveSpan) endAt(now time.Time, attributes []string) {
 		return
 	}
 	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
+	defer s.r.unlock()
 	span := &s.r.trace.Spans[s.at]
 	if span.Duration >= 0 {
 		return
 	}
 	span.Duration = max(0, now.Sub(s.r.trace.Began).Microseconds()-span.Start)
 	set(span.Attributes, attributes)
+	s.r.grow(sizeOf(attributes))
 }
 
 // Traces keeps the traces of the last requests. Safe for many goroutines.
 type Traces struct {
-	mu   sync.Mutex // guards ring and next
-	ring []*Recorder
-	next int
+	// MaxBytes is what all that are kept may take, about. NewTraces sets 32 MiB; it is changed before the first request only.
+	MaxBytes int64
+	// Export, unless it is nil, gets the Recorder of each request that is over, in the order in which they end. It must not block,
+	// and is set before the first request.
+	Export func(*Recorder)
+
+	budget  atomic.Int32 // hits that are still to be recorded for whoever watches
+	bytes   atomic.Int64 // of all that are kept
+	dropped atomic.Int64 // traces that gave way to later ones
+	cut     atomic.Int64 // facts, spans and events beyond what a trace may have
+
+	mu      sync.Mutex // guards what follows
+	ring    []*Recorder
+	next    int
+	hits    []*Recorder // recorded while somebody watched; nil before that
+	nextHit int
+	seq     uint64        // of the last change of any
+	wake    chan struct{} // closed by the next change; nil while nobody waits
 }
 
-// NewTraces keeps that many traces: some 5 KiB each.
-func NewTraces(most int) *Traces { return &Traces{ring: make([]*Recorder, most)} }
+// NewTraces keeps that many traces, some 5 KiB each, as long as they take no more than Traces.MaxBytes.
+func NewTraces(most int) *Traces { return &Traces{MaxBytes: 32 << 20, ring: make([]*Recorder, most)} }
 
-// Add keeps what r records, in place of the oldest.
+// Dropped returns how many traces gave way to later ones, and how many facts, spans and events were beyond what a trace may have.
+func (t *Traces) Dropped() (ring, limit int64) { return t.dropped.Load(), t.cut.Load() }
+
+// Add keeps what r recorded of a request that is over, in place of the oldest unless Begin did so already.
 func (t *Traces) Add(r *Recorder) {
-	if t == nil || r == nil || len(t.ring) == 0 {
+	if r == nil {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ring[t.next] = r
-	t.next = (t.next + 1) % len(t.ring)
+	r.mu.Lock()
+	r.trace.Ended = true
+	begun := r.kept != nil
+	r.unlock()
+	if !begun {
+		t.Begin(r, false)
+	}
+	if t != nil && t.Export != nil {
+		t.Export(r)
+	}
 }
 
 // Get returns the trace of the request with that id.
 func (t *Traces) Get(requestID string) (Trace, bool) {
+	if r := t.find(requestID); r != nil {
+		return r.Trace(), true
+	}
+	return Trace{}, false
+}
+
+func (t *Traces) find(requestID string) *Recorder {
 	for _, r := range t.latest() {
 		r.mu.Lock()
 		found := r.trace.RequestID == requestID
 		r.mu.Unlock()
 		if found {
-			return r.Trace(), true
+			return r
 		}
 	}
-	return Trace{}, false
+	return nil
 }
 
 // Latest returns up to most traces, the latest first.
@@ -279,11 +341,19 @@ func (t *Traces) latest() []*Recorder {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]*Recorder, 0, len(t.ring))
+	out := make([]*Recorder, 0, len(t.ring)+len(t.hits))
 	for i := range t.ring {
 		if r := t.ring[(t.next-1-i+2*len(t.ring))%len(t.ring)]; r != nil {
 			out = append(out, r)
 		}
+	}
+	for i := range t.hits {
+		if r := t.hits[(t.nextHit-1-i+2*len(t.hits))%len(t.hits)]; r != nil {
+			out = append(out, r)
+		}
+	}
+	if t.hits != nil {
+		slices.SortStableFunc(out, func(a, b *Recorder) int { return b.began().Compare(a.began()) })
 	}
 	return out
 }

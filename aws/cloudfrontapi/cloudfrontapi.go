@@ -96,9 +96,9 @@ func (h *Handler) route(c *call, method string) error {
 	case len(c.path) > 4:
 	case kind == "distribution" && sub == "invalidation":
 		return h.invalidations(c, method, id, subID)
-	case subID != "":
 	case kind == "glassine":
-		return h.trace(c, method, id, sub)
+		return h.own(c, method, id, sub, subID)
+	case subID != "":
 	case kind == "distribution":
 		return h.distribution(c, method, id, sub)
 	case kind == "origin-access-control":

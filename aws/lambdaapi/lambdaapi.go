@@ -91,8 +91,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id string) error
 	}
 	if !found {
 		path, _ := sigv4.Target(r)
-		if name := unserved(r.Method, path); name != "" {
-			return fault.New("NotImplemented", "glassine does not serve the Lambda operation %s.", name)
+		if name := unserved(path); name != "" {
+			return fault.New("NotImplemented", "glassine does not serve the Lambda operation %s %s: it has no %s.", r.Method, path, name)
 		}
 		return fault.New("UnknownOperationException", "There is no operation %s %s.", r.Method, path)
 	}

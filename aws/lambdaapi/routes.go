@@ -86,22 +86,22 @@ func remove[In any](name, path string, f func(*call, *In) error) wire.Route[*cal
 	return wire.RestDo(wire.Lambda, name, http.MethodDelete, path, f)
 }
 
-// unserved names an operation that AWS has and glassine has not, by what its path has, or "".
-func unserved(method, path string) string {
+// unserved names what AWS has and glassine has not, by what the path of its operations has, or "".
+func unserved(path string) string {
 	for _, u := range []struct{ part, name string }{
-		{"/event-source-mappings", "for event source mappings"},
-		{"/provisioned-concurrency", "for provisioned concurrency"},
-		{"/code-signing-config", "for code signing"},
-		{"/url", "for function URLs"},
-		{"/runtime-management-config", "for runtime management"},
-		{"/recursion-config", "for recursion control"},
-		{"/policy", "for policies of layers"},
-		{"/scaling-config", "for scaling"},
-		{"/durable-execution", "for durable executions"},
-		{"/capacity-providers", "for capacity providers"},
+		{"/event-source-mappings", "event source mappings"},
+		{"/provisioned-concurrency", "provisioned concurrency"},
+		{"/code-signing-config", "code signing"},
+		{"/url", "function URLs"},
+		{"/runtime-management-config", "runtime management"},
+		{"/recursion-config", "recursion control"},
+		{"/policy", "policies of layers"},
+		{"/scaling-config", "scaling"},
+		{"/durable-execution", "durable executions"},
+		{"/capacity-providers", "capacity providers"},
 	} {
 		if strings.Contains(path, u.part) {
-			return method + " " + u.name
+			return u.name
 		}
 	}
 	return ""

@@ -36,8 +36,11 @@ type Handler struct {
 	// Endpoints are the host names, besides AWS's own, at which this endpoint is reached; what stands before one of them
 	// is a bucket's or an access point's name.
 	Endpoints []string
-	Now       func() time.Time // nil means time.Now
-	Log       *slog.Logger     // nil means slog.Default
+	// Observe is told of each request on a bucket, an object or an access point: S3's name of the operation, "" for one that S3
+	// does not have, and the code of the error that the caller read, or "". nil is nobody.
+	Observe func(operation, code string)
+	Now     func() time.Time // nil means time.Now
+	Log     *slog.Logger     // nil means slog.Default
 }
 
 // request is one request on its way through the pipeline.
@@ -71,6 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.query = parseQuery(raw)
 		err = h.serve(req)
 	}
+	h.observe(req, err)
 	if err == nil {
 		return
 	}
@@ -345,8 +349,8 @@ func (q query) subresource(handled ...string) string {
 
 // subresources are the query names by which S3 tells its operations apart.
 var subresources = []string{
-	"accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory",
-	"legal-hold", "lifecycle", "location", "logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
+	"abac", "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory",
+	"legal-hold", "lifecycle", "location", "logging", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "notification",
 	"object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock", "replication",
 	"renameObject", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
 	"versioning", "versions", "website",

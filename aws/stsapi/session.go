@@ -64,6 +64,18 @@ func getSessionToken(c *call) (any, error) {
 	return struct{ Credentials credentials }{shape(got)}, err
 }
 
+// signInAction is this program's own, for its web console: STS has no such operation. DurationSeconds is 15 minutes to 12 hours.
+const signInAction = "GlassineSignIn"
+
+func signIn(c *call) (any, error) {
+	seconds, err := c.form.Int("DurationSeconds", 12*3600)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.iam.SignIn(c.ctx, c.caller, time.Duration(seconds)*time.Second)
+	return struct{ Credentials credentials }{shape(got)}, err
+}
+
 func getAccessKeyInfo(c *call) (any, error) {
 	account, err := c.iam.AccessKeyAccount(c.ctx, c.caller, c.form.Get("AccessKeyId"))
 	return struct{ Account string }{account}, err

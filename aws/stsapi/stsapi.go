@@ -78,6 +78,9 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	}
 	action = form.Get("Action")
 	run, ok := operations[action]
+	if action == signInAction {
+		run, ok = signIn, true
+	}
 	switch {
 	case form.Get("Version") == version && unserved[action]:
 		return "", nil, fault.New("NotImplemented", "glassine does not serve the STS operation %s.", action)

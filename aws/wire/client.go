@@ -30,6 +30,20 @@ func (c *Client) Send(service, region, method, url string, header http.Header, b
 
 // SendContext is Send that ends with ctx.
 func (c *Client) SendContext(ctx context.Context, service, region, method, url string, header http.Header, body []byte) ([]byte, error) {
+	answer, err := c.Open(ctx, service, region, method, url, header, body)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	raw, err := io.ReadAll(io.LimitReader(answer, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	return raw, nil
+}
+
+// Open is SendContext for an answer of any length: its body as it comes. The caller closes it.
+func (c *Client) Open(ctx context.Context, service, region, method, url string, header http.Header, body []byte) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -42,15 +56,15 @@ func (c *Client) SendContext(ctx context.Context, service, region, method, url s
 	if err != nil {
 		return nil, fmt.Errorf("is glassine running? %w", err)
 	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	if resp.StatusCode >= 300 {
-		return nil, readFault(resp, raw)
-	}
-	return raw, nil
+	return nil, readFault(resp, raw)
 }
 
 // readFault reads an error in the forms of the JSON protocols and of the XML ones.
@@ -77,6 +91,11 @@ func readFault(resp *http.Response, raw []byte) error {
 	}
 	if f.Code == "" {
 		f.Code, f.Message = "Error", resp.Status
+	}
+	for _, name := range []string{"X-Amz-Request-Id", "X-Amzn-Requestid"} {
+		if id := resp.Header.Get(name); id != "" {
+			f.Fields = append(f.Fields, fault.Field{Name: "RequestId", Value: id})
+		}
 	}
 	return f
 }

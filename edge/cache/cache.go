@@ -93,6 +93,8 @@ type Cache struct {
 	shards  [shardCount]shard
 	used    atomic.Int64  // bytes of all shards and of bodies on their way in, never above cfg.Bytes
 	evict   atomic.Uint32 // the shard that gives way next
+	evicted atomic.Int64  // entries that gave way to others
+	voided  atomic.Int64  // entries that purges took
 	purges  purges
 	disk    *disk // nil: no disk tier
 	broken  error // why there is none though it was asked for
@@ -255,6 +257,9 @@ func (c *Cache) join(s *shard, h uint64, k Key, do Fill, alone bool, found *Entr
 	defer s.mu.Unlock()
 	stale := s.entries.get(h, k.Bytes)
 	if stale != nil && (stale.gone() || !c.current(stale)) {
+		if !stale.gone() {
+			c.voided.Add(1)
+		}
 		c.used.Add(-s.remove(stale))
 		stale = nil
 	}
@@ -317,6 +322,20 @@ func (c *Cache) begin(f *fill, do Fill) (*party, error) {
 
 // MaxObject is the largest body that is stored, in bytes.
 func (c *Cache) MaxObject() int64 { return c.cfg.MaxObject }
+
+// Stats are what memory has and did; Disk has those of the files.
+type Stats struct {
+	Objects int   // entries, markers of unshared keys included
+	Bytes   int64 // in use, as Config.Bytes counts them
+	// Evicted counts entries that gave way to others, and Purged those that a purge took. What was replaced or refreshed is in
+	// neither.
+	Evicted, Purged int64
+}
+
+// Stats returns what memory has and did.
+func (c *Cache) Stats() Stats {
+	return Stats{Objects: c.Len(), Bytes: c.Used(), Evicted: c.evicted.Load(), Purged: c.voided.Load()}
+}
 
 // Used returns how many bytes are in use, as Config.Bytes counts them.
 func (c *Cache) Used() int64 { return c.used.Load() }

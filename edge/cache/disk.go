@@ -49,7 +49,7 @@ type disk struct {
 	last   uint32   // id of the last segment; for the writer
 	buf    []byte   // for the writer
 
-	unwritten, damaged, moved atomic.Int64
+	unwritten, damaged, moved, evicted atomic.Int64
 }
 
 // DiskStats says what the disk tier has and did since it was opened.
@@ -58,8 +58,8 @@ type DiskStats struct {
 	Bytes    int64 // of the files
 	Segments int
 	// Unwritten counts responses that found the queue full, Damaged those whose record was not what was written, and Moved
-	// those that were used and so outlived their segment.
-	Unwritten, Damaged, Moved int64
+	// those that were used and so outlived their segment. Evicted counts those that did not, so that others had room.
+	Unwritten, Damaged, Moved, Evicted int64
 	// Err is why the tier is off; nil when it is on or was not asked for.
 	Err error
 }
@@ -386,7 +386,7 @@ func (d *disk) stats() DiskStats {
 	d.mu.RUnlock()
 	return DiskStats{
 		Objects: d.index.len(), Bytes: d.bytes(), Segments: segments, Err: failure,
-		Unwritten: d.unwritten.Load(), Damaged: d.damaged.Load(), Moved: d.moved.Load(),
+		Unwritten: d.unwritten.Load(), Damaged: d.damaged.Load(), Moved: d.moved.Load(), Evicted: d.evicted.Load(),
 	}
 }
 

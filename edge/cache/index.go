@@ -128,14 +128,16 @@ func (x *index) remove(hash uint64) bool {
 	return ok
 }
 
-// removeAt takes hash out if it is was.
-func (x *index) removeAt(hash uint64, was slot) {
+// removeAt takes hash out if it is was, and reports whether it was.
+func (x *index) removeAt(hash uint64, was slot) bool {
 	s := x.of(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now, ok := s.m[hash]; ok && now.at(was) {
+	now, ok := s.m[hash]
+	if ok = ok && now.at(was); ok {
 		delete(s.m, hash)
 	}
+	return ok
 }
 
 func (x *index) len() int {

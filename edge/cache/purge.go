@@ -194,6 +194,7 @@ func (c *Cache) sweep(g uint64) {
 		for e := range s.entries.all() {
 			if !c.current(e) {
 				c.used.Add(-s.remove(e))
+				c.voided.Add(1)
 			}
 		}
 		s.mu.Unlock()

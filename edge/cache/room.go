@@ -39,6 +39,7 @@ func (c *Cache) giveWay() bool {
 		s.mu.Unlock()
 		if freed > 0 {
 			c.used.Add(-freed)
+			c.evicted.Add(1)
 			return true
 		}
 	}

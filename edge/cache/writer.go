@@ -312,7 +312,9 @@ func (d *disk) dropOldest() {
 	s := d.oldest()
 	if s.contents != nil || s.readContents(s.file, s.size.Load()) {
 		for _, c := range s.contents {
-			d.index.removeAt(c.hash, slot{segment: s.id, offset: c.offset})
+			if d.index.removeAt(c.hash, slot{segment: s.id, offset: c.offset}) {
+				d.evicted.Add(1)
+			}
 		}
 		s.contents = nil
 	}

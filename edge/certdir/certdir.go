@@ -98,6 +98,15 @@ func (d *Dir) Watch(ctx context.Context, every time.Duration) {
 // Names are the names that there are certificates for, sorted, as the certificates spell them.
 func (d *Dir) Names() []string { return slices.Sorted(maps.Keys(d.current.Load().byName)) }
 
+// Expiry returns until when there is a certificate for each of Names: that which holds longest.
+func (d *Dir) Expiry() map[string]time.Time {
+	out := map[string]time.Time{}
+	for name, list := range d.current.Load().byName {
+		out[name] = list[0].Leaf.NotAfter
+	}
+	return out
+}
+
 // Certificate returns the certificate for the handshake: one that has the name exactly before one of a wildcard (RFC 9525,
 // section 6.3), and of several one that the client can verify. It is nil when there is none for the name, or no name.
 func (d *Dir) Certificate(hello *tls.ClientHelloInfo) *tls.Certificate {

@@ -209,7 +209,7 @@ def load(name):
 def hint(e):
     if (e.name or "").split(".")[0] not in ("boto3", "botocore", "s3transfer"):
         return ""
-    return ". AWS's Python runtimes bundle boto3; here it has to be in the function's zip or in a layer: glassine layers add boto3 --from <path>"
+    return ". AWS's Python runtimes bundle boto3; here it has to be in the function's zip or in a layer: pip install --target FOLDER boto3 puts it into the folder of the zip"
 
 
 def answer(client, handler, head, body):
