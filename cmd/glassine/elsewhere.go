@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,9 +16,9 @@ import (
 
 // elsewhereFlags are the buckets whose objects are not in the data directory.
 type elsewhereFlags struct {
-	Remote []string `sep:"none" placeholder:"NAME=URL/BUCKET" env:"GLASSINE_REMOTE" help:"Serve a bucket of another S3 service, such as photos=https://s3.eu-west-1.amazonaws.com/my-photos?region=eu-west-1. Behind the question mark, joined by &: region=, style=virtual, credentials=FILE, profile=, ca=FILE. Without credentials= the key is GLASSINE_REMOTE_ACCESS_KEY_ID and GLASSINE_REMOTE_SECRET_ACCESS_KEY, and GLASSINE_REMOTE_SESSION_TOKEN. May be given again."`
+	Remote []string `sep:"none" placeholder:"NAME=URL/BUCKET" env:"GLASSINE_REMOTE" example:"photos=https://s3.eu-west-1.amazonaws.com/my-photos?region=eu-west-1" help:"Serve a bucket of another S3 service, such as photos=https://s3.eu-west-1.amazonaws.com/my-photos?region=eu-west-1. Behind the question mark, joined by &: region=, style=virtual, credentials=FILE, profile=, ca=FILE. Without credentials= the key is GLASSINE_REMOTE_ACCESS_KEY_ID and GLASSINE_REMOTE_SECRET_ACCESS_KEY, and GLASSINE_REMOTE_SESSION_TOKEN."`
 
-	Directory []string `sep:"none" placeholder:"NAME=PATH" env:"GLASSINE_DIRECTORY" help:"Serve a directory of files as a bucket for reading alone. May be given again."`
+	Directory []string `sep:"none" placeholder:"NAME=PATH" is:"pair" example:"scans=/srv/scans" env:"GLASSINE_DIRECTORY" help:"Serve a directory of files as a bucket for reading alone."`
 }
 
 // remotes reads the --remote flags.
@@ -102,7 +103,11 @@ func parseRemote(text string, getenv func(string) string) (glassine.Remote, erro
 // remoteCredentials finds the service's key. AWS_ACCESS_KEY_ID and its kin are not looked at: glassine env sets them to
 // glassine's own key, which is the last thing to send to another service.
 func remoteCredentials(file, profile string, getenv func(string) string) (remote.Credentials, error) {
+	dir := getenv("CREDENTIALS_DIRECTORY") // systemd.exec(5), "Credentials"
 	if file != "" {
+		if dir != "" && !strings.Contains(file, "/") {
+			file = filepath.Join(dir, file)
+		}
 		f := &remote.File{Name: file, Profile: profile}
 		_, err := f.Key()
 		return f, err
@@ -110,11 +115,31 @@ func remoteCredentials(file, profile string, getenv func(string) string) (remote
 	if profile != "" {
 		return nil, errors.New("profile= goes with credentials=FILE")
 	}
-	key := remote.Static{ID: getenv("GLASSINE_REMOTE_ACCESS_KEY_ID"), Secret: getenv("GLASSINE_REMOTE_SECRET_ACCESS_KEY"), SessionToken: getenv("GLASSINE_REMOTE_SESSION_TOKEN")}
+	var secrets [3]string
+	for i, name := range []string{"GLASSINE_REMOTE_ACCESS_KEY_ID", "GLASSINE_REMOTE_SECRET_ACCESS_KEY", "GLASSINE_REMOTE_SESSION_TOKEN"} {
+		var err error
+		if secrets[i], err = secret(name, dir, getenv); err != nil {
+			return nil, err
+		}
+	}
+	key := remote.Static{ID: secrets[0], Secret: secrets[1], SessionToken: secrets[2]}
 	if key.ID == "" || key.Secret == "" {
 		return nil, errors.New("there are no credentials: give ?credentials=FILE, or GLASSINE_REMOTE_ACCESS_KEY_ID and GLASSINE_REMOTE_SECRET_ACCESS_KEY")
 	}
 	return key, nil
+}
+
+// secret is the variable of that name or else, in the directory of systemd's credentials, the file remote-access-key-id for
+// GLASSINE_REMOTE_ACCESS_KEY_ID; "" when there is neither.
+func secret(name, dir string, getenv func(string) string) (string, error) {
+	if value := getenv(name); value != "" || dir == "" {
+		return value, nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "_", "-"))))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
 }
 
 // readRoots reads certificates to trust.

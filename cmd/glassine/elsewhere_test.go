@@ -19,6 +19,12 @@ func TestParseRemote(t *testing.T) {
 	if err := os.WriteFile(credentials, []byte("[default]\naws_access_key_id = FILEKEY\naws_secret_access_key = s\n[other]\naws_access_key_id=OTHER\naws_secret_access_key=s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	keys := t.TempDir()
+	for name, text := range map[string]string{"remote-access-key-id": "UNITKEY\n", "remote-secret-access-key": "hush\n"} {
+		if err := os.WriteFile(filepath.Join(keys, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	env := map[string]string{"GLASSINE_REMOTE_ACCESS_KEY_ID": "ENVKEY", "GLASSINE_REMOTE_SECRET_ACCESS_KEY": "hush"}
 	for _, tt := range []struct {
 		name, text string
@@ -36,6 +42,18 @@ func TestParseRemote(t *testing.T) {
 		{name: "a file is before the environment", text: "p=https://h/b?credentials=" + credentials, env: env, key: "FILEKEY", want: glassine.Remote{
 			Name: "p", Bucket: "b", Service: remote.Config{Endpoint: "https://h"},
 		}},
+		{name: "a file of the service manager's credentials", text: "p=https://h/b?credentials=credentials", env: map[string]string{"CREDENTIALS_DIRECTORY": dir}, key: "FILEKEY", want: glassine.Remote{
+			Name: "p", Bucket: "b", Service: remote.Config{Endpoint: "https://h"},
+		}},
+		{name: "keys of the service manager's", text: "p=https://h/b", env: map[string]string{"CREDENTIALS_DIRECTORY": keys}, key: "UNITKEY", want: glassine.Remote{
+			Name: "p", Bucket: "b", Service: remote.Config{Endpoint: "https://h"},
+		}},
+		{name: "the environment is before the service manager's keys", text: "p=https://h/b", env: map[string]string{
+			"CREDENTIALS_DIRECTORY": keys, "GLASSINE_REMOTE_ACCESS_KEY_ID": "ENVKEY", "GLASSINE_REMOTE_SECRET_ACCESS_KEY": "hush",
+		}, key: "ENVKEY", want: glassine.Remote{
+			Name: "p", Bucket: "b", Service: remote.Config{Endpoint: "https://h"},
+		}},
+		{name: "a service manager without keys", text: "p=https://h/b", env: map[string]string{"CREDENTIALS_DIRECTORY": dir}, fails: "no credentials"},
 		{name: "glassine's own key is not taken", text: "p=https://h/b", env: map[string]string{"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}, fails: "no credentials"},
 		{name: "no bucket", text: "p=https://h", env: env, fails: "not of the form"},
 		{name: "a path below the bucket", text: "p=https://h/b/c", env: env, fails: "not of the form"},

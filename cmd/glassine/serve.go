@@ -8,53 +8,15 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+
+	"github.com/alecthomas/kong"
 
 	"glassine"
 	"glassine/lambda/sandbox"
 )
-
-// dataFlags say where the data is and how its AWS endpoint is reached; commands that speak to a running one share them.
-type dataFlags struct {
-	Data    string `help:"Data directory." default:"${default_data}" type:"path" env:"GLASSINE_DATA"`
-	AWS     string `name:"aws" help:"Address of the AWS endpoint." default:"127.0.0.1:4566" env:"GLASSINE_AWS"`
-	Account string `help:"AWS account id, 12 digits." default:"123456789012" env:"GLASSINE_ACCOUNT"`
-	Region  string `help:"Region where nothing else names one." default:"us-east-1" env:"GLASSINE_REGION"`
-}
-
-// defaultData is $XDG_DATA_HOME/glassine, or ~/.local/share/glassine.
-func defaultData() string {
-	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
-		return filepath.Join(d, "glassine")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "glassine-data"
-	}
-	return filepath.Join(home, ".local", "share", "glassine")
-}
-
-type serveFlags struct {
-	dataFlags
-	elsewhereFlags
-	tlsFlags
-	HTTP           string   `name:"http" help:"Address for viewers, plaintext." default:"127.0.0.1:8080" env:"GLASSINE_HTTP"`
-	HTTPS          string   `name:"https" help:"Address for viewers, TLS." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
-	Admin          string   `help:"Address of the web console, health and metrics; never give it to viewers." default:"127.0.0.1:7070" env:"GLASSINE_ADMIN"`
-	AccessLog      string   `help:"Where the edge's access log goes: a file, - for standard output, off." default:"-" env:"GLASSINE_ACCESS_LOG"`
-	GeoDatabase    []string `help:"Database in the MaxMind DB format that says where viewers are; repeat for several." type:"existingfile" sep:"none" env:"GLASSINE_GEO_DATABASE"`
-	Strict         []string `help:"Do as AWS where glassine does better: vary, targeted, must-revalidate, truncated, authorization, edge-functions, or all." env:"GLASSINE_STRICT"`
-	ConsoleHost    []string `help:"Name at which a proxy with TLS serves the web console, besides loopback's; repeat for several." env:"GLASSINE_CONSOLE_HOST"`
-	CacheStatus    bool     `help:"Add Cache-Status (RFC 9211) to the answers to viewers." env:"GLASSINE_CACHE_STATUS"`
-	Isolation      string   `help:"Weakest isolation at which functions may run: strict, or nothing for what the machine gives." default:"" env:"GLASSINE_ISOLATION"`
-	Libvips        string   `help:"libvips that makes pictures, in place of the one in this program." default:"" env:"GLASSINE_LIBVIPS"`
-	CacheMemory    size     `help:"The edge's cache in memory." default:"256MiB" env:"GLASSINE_CACHE_MEMORY"`
-	CacheDisk      size     `help:"The edge's cache on disk, in the data directory; 0 for none. -1 is 10 GiB, or half of what is free." default:"-1" env:"GLASSINE_CACHE_DISK"`
-	PictureWorkers int      `help:"Pictures made at a time; 0 for one for each CPU." default:"0" env:"GLASSINE_PICTURE_WORKERS"`
-	Verbose        bool     `short:"v" help:"Log each request on the AWS endpoint." env:"GLASSINE_VERBOSE"`
-}
 
 type upCmd struct {
 	serveFlags `embed:""`
@@ -64,56 +26,75 @@ type serveCmd struct {
 	serveFlags `embed:""`
 }
 
-func (c *upCmd) Run() error    { return c.run(true, nil) }
-func (c *serveCmd) Run() error { return c.run(false, nil) }
+// Run serves with the demo.
+func (c *upCmd) Run(ctx *kong.Context) error { return c.run(ctx, true, nil) }
 
-// run serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once. ready, which may be nil, is called
-// when requests are answered; its error ends the run.
-func (f *serveFlags) run(demo bool, ready func(context.Context) error) error {
+// Run serves.
+func (c *serveCmd) Run(ctx *kong.Context) error { return c.run(ctx, false, nil) }
+
+// run serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once; SIGHUP reloads the settings of the
+// command line, which is that of parsed. ready, which may be nil, is called when requests are answered; its error ends the run.
+func (f *serveFlags) run(command *kong.Context, demo bool, ready func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	level := slog.LevelInfo
-	if f.Verbose {
-		level = slog.LevelDebug
-	}
-	cfg := glassine.Config{
-		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, Demo: demo, Isolation: f.Isolation,
-		Libvips: f.Libvips, PictureWorkers: f.PictureWorkers, CacheBytes: int64(f.CacheMemory), CacheDiskBytes: f.CacheDisk.limit(), GeoDatabases: f.GeoDatabase, Strict: f.Strict, CacheStatus: f.CacheStatus, ConsoleHosts: f.ConsoleHost,
-		Interpreters: sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH")),
-		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-	}
-	f.apply(&cfg)
-	var err error
-	if cfg.Remotes, err = f.remotes(os.Getenv); err != nil {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from now on it does not end the process
+	defer signal.Stop(hangups)
+	attended := hasTerminal()
+	manager := notifier{os.Getenv("NOTIFY_SOCKET")}
+	_ = os.Unsetenv("NOTIFY_SOCKET") // no child speaks for us
+	level := &slog.LevelVar{}
+	level.Set(f.level())
+	cfg, err := f.config()
+	if err != nil {
 		return err
 	}
-	if cfg.Directories, err = f.directories(); err != nil {
+	cfg.Demo, cfg.Log = demo, f.logger(os.Stderr, level)
+	cfg.Interpreters = sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH"))
+	in, err := inherit(os.Getenv, firstInherited)
+	if err != nil {
 		return err
 	}
-	switch f.AccessLog {
-	case "off":
-	case "-":
-		cfg.AccessLog = os.Stdout
-	default:
-		file, err := os.OpenFile(f.AccessLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	cfg.Listeners, cfg.QUIC = in.listeners, in.http3
+	f.warn(cfg.Log)
+	again := &reloader{again: func() (parsed, error) { return reread(command) }, level: level, log: cfg.Log}
+	if again.now, err = again.again(); err != nil {
+		return err
+	}
+	if f.AccessLog != "off" {
+		again.access = &accessLog{}
+		file, err := openAccessLog(f.AccessLog)
 		if err != nil {
-			return fmt.Errorf("open access log: %w", err)
+			return err
 		}
-		defer file.Close()
-		cfg.AccessLog = file
+		defer func() { _ = again.access.use(nil) }() // each line was written whole
+		_ = again.access.use(file)                   // there was none before
+		cfg.AccessLog = again.access
 	}
 	system, err := glassine.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	again.system = system
 	f.welcome(system, demo)
-	go func() {
+	var background sync.WaitGroup
+	defer background.Wait()
+	background.Go(func() {
+		manager.watch(ctx, hangups, func() {
+			if attended && !hasTerminal() {
+				stop() // the hangup is the terminal's own: its window was closed
+				return
+			}
+			again.reload()
+		}, cfg.Log)
+	})
+	background.Go(func() {
 		<-ctx.Done()
 		stop() // the next signal kills
-		fmt.Fprintf(os.Stderr, "Stopping: waiting up to %s for requests under way.\n", glassine.DrainTime)
-	}()
+		fmt.Fprintf(os.Stderr, "Stopping: waiting up to %s for requests under way.\n", f.Drain)
+	})
 	if ready == nil {
-		return system.Serve(ctx)
+		return endedBy(stop, system.Serve(ctx))
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -123,7 +104,54 @@ func (f *serveFlags) run(demo bool, ready func(context.Context) error) error {
 		}
 		failed <- err
 	}()
-	return errors.Join(system.Serve(ctx), <-failed)
+	return errors.Join(endedBy(stop, system.Serve(ctx)), <-failed)
+}
+
+// hasTerminal reports whether the process has a controlling terminal.
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	_ = tty.Close() // nothing was written
+	return true
+}
+
+// endedBy ends what else runs when serving has ended.
+func endedBy(stop func(), err error) error {
+	stop()
+	return err
+}
+
+// watch tells the service manager that the start is over, calls reload at each hangup, and tells of the end, which is that of ctx.
+func (n notifier) watch(ctx context.Context, hangups <-chan os.Signal, reload func(), log *slog.Logger) {
+	tell := func(state ...string) {
+		if err := n.tell(state...); err != nil {
+			log.Warn("the service manager does not listen", "error", err.Error())
+		}
+	}
+	tell("READY=1")
+	for {
+		select {
+		case <-ctx.Done():
+			tell("STOPPING=1")
+			return
+		case <-hangups:
+			tell(reloading()...)
+			reload()
+			tell("READY=1")
+		}
+	}
+}
+
+// warn logs what is dangerous in the settings, and variables that set nothing.
+func (f *serveFlags) warn(log *slog.Logger) {
+	for _, text := range f.warnings() {
+		log.Warn(text)
+	}
+	for _, p := range unknownVariables(os.Environ()) {
+		log.Warn("unknown variable "+p.Place, "error", p.Text)
+	}
 }
 
 // welcome says where everything is. Ready. is the last line, and true: all listeners are open.

@@ -3,27 +3,29 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// size is a number of bytes on the command line: digits, and perhaps KiB, MiB, GiB or TiB. -1 is a size that is not given.
+// size is a number of bytes on the command line: digits, and perhaps B, KiB, MiB, GiB or TiB. auto, or -1, is a size that is not
+// given.
 type size int64
 
 var sizeUnits = []struct {
 	name  string
 	bytes int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}}
+}{{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}}
 
 // UnmarshalText reads a size.
 func (s *size) UnmarshalText(b []byte) error {
 	text := string(b)
-	if text == "-1" {
+	if text == "auto" || text == "-1" {
 		*s = -1
 		return nil
 	}
 	unit := int64(1)
-	for _, u := range sizeUnits {
+	for _, u := range slices.Backward(sizeUnits) {
 		if digits, ok := strings.CutSuffix(text, u.name); ok {
 			text, unit = digits, u.bytes
 			break
@@ -35,6 +37,19 @@ func (s *size) UnmarshalText(b []byte) error {
 	}
 	*s = size(n * unit)
 	return nil
+}
+
+// String is the size in the largest unit that it is a whole number of.
+func (s size) String() string {
+	if s < 0 {
+		return "auto"
+	}
+	for _, u := range slices.Backward(sizeUnits) {
+		if s > 0 && int64(s)%u.bytes == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+		}
+	}
+	return "0"
 }
 
 // limit is the size as glassine.Config.CacheDiskBytes has it, where 0 is not given and less is none.
