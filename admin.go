@@ -9,7 +9,7 @@ import (
 	"glassine/aws/wire"
 )
 
-// adminHandler serves the admin port: health and metrics, which show no secret and change nothing, and the web console, which
+// adminHandler serves the admin port: health, readiness and metrics, which show no secret and change nothing, and the web console, which
 // asks who is there.
 func (s *System) adminHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -17,6 +17,7 @@ func (s *System) adminHandler() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"status": "ok"}) // a failed write is the client's leaving
 	})
+	mux.HandleFunc("GET /readyz", s.isReady)
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.Handle("/", s.console)
 	return mux

@@ -23,6 +23,8 @@ type auditor struct {
 	log *telemetry.Audit
 	now func() time.Time
 	err *slog.Logger
+	// denied counts a denial by its action and what decided it.
+	denied func(action, reason string)
 }
 
 // audited is a request's record on its way.
@@ -47,6 +49,7 @@ func (a *auditor) observe(ctx context.Context, c iam.Caller, ask iam.Ask, d iam.
 		}
 	}
 	if !d.Allowed {
+		a.denied(ask.Action, decision.By)
 		telemetry.RecorderOf(ctx).Fact("aws.iam.denied", ask.Action+" on "+strings.Join(ask.Resources, ", "), "for "+c.Principal.ARN+", by "+strings.TrimSpace(decision.By+" "+decision.Policy+" "+decision.Statement))
 	}
 	keep := !d.Allowed || !dataAction(ask.Action)

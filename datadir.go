@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"glassine/backup"
 	"glassine/iam"
 )
 
@@ -50,10 +51,14 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("the data directory %s is in use by another glassine; stop that one, or choose another directory with --data", path)
+		return nil, fmt.Errorf("%w: %s. Stop that one, or choose another directory with --data", ErrInUse, path)
+	}
+	if _, err := os.Stat(filepath.Join(path, backup.Unfinished)); err == nil {
+		lock.Close()
+		return nil, fmt.Errorf("glassine restore has not finished in %s: run it again with the same directory, or choose another with --data", path)
 	}
 	d := &dataDir{path: path, lock: lock}
-	if err := errors.Join(d.checkVersion(), d.loadKey()); err != nil {
+	if err := errors.Join(d.checkVersion(), d.loadKey(), signLock(lock)); err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -86,8 +91,28 @@ func (d *dataDir) checkVersion() error {
 	if err != nil || v < 1 {
 		return fmt.Errorf("%s does not hold a version number: %q", file, raw)
 	}
+	if v < dataVersion {
+		return d.migrate(v, migrations)
+	}
 	if v > dataVersion {
 		return fmt.Errorf("the data directory %s was written by a newer glassine (layout %d; this program knows %d): run that version, or choose another directory with --data", d.path, v, dataVersion)
+	}
+	return nil
+}
+
+// migrations bring a data directory from the layout of their index plus one to the next: there are dataVersion-1. Each must be one
+// that can be done again after it was cut off. docs/guide/upgrading.md tells the user what they do.
+var migrations []func(dir string) error
+
+// migrate brings the directory from layout v to the one after the last step, and says so in VERSION after each.
+func (d *dataDir) migrate(v int, steps []func(dir string) error) error {
+	for ; v <= len(steps); v++ {
+		if err := steps[v-1](d.path); err != nil {
+			return fmt.Errorf("bring the data directory %s from layout %d to %d: %w", d.path, v, v+1, err)
+		}
+		if err := writeFile(filepath.Join(d.path, "VERSION"), []byte(strconv.Itoa(v+1)+"\n"), 0o644); err != nil {
+			return fmt.Errorf("write data directory's version: %w", err)
+		}
 	}
 	return nil
 }

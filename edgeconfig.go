@@ -60,12 +60,12 @@ func (s *System) edgeConfig(records state.Store, httpsPort string) (edge.Config,
 	s.edgeLogs = functions
 	s.closers = append(s.closers, functions.Close)
 	out := edge.Config{
-		State: records, IAM: s.IAM, Invoker: s.Lambda, Origin: s.local, Account: cfg.Account, HTTPSPort: httpsPort,
+		State: records, IAM: s.IAM, Invoker: tracedFunctions{s}, Origin: s.local, Account: cfg.Account, HTTPSPort: httpsPort,
 		HTTP3Port: s.quicPort(), SameCertificate: s.viewers.certificates.same,
 		Derived: map[string]edge.Derive{transform.AcceptHeader: transform.Canonical}, CacheBytes: cfg.CacheBytes, AccessLog: cfg.AccessLog,
 		Strict: strict, CacheStatus: cfg.CacheStatus, FunctionLog: functions.add,
 		StandardLog: edge.StandardLog{Delivery: logDelivery{s.IAM, s.S3}, Dir: filepath.Join(cfg.Data, "edge-logs"), Every: cfg.LogEvery},
-		Traces:      telemetry.NewTraces(tracesKept), Log: cfg.Log, Now: cfg.Now,
+		Traces:      s.traces, Metrics: s.metrics.Requests(), Log: cfg.Log, Now: cfg.Now,
 	}
 	out.CacheDir, out.DiskBytes = edgeCache(cfg)
 	if len(cfg.GeoDatabases) > 0 {
@@ -79,9 +79,11 @@ func (s *System) edgeConfig(records state.Store, httpsPort string) (edge.Config,
 		out.Geo = geography{places}
 	}
 	s.metrics.Edge(func() telemetry.EdgeCounts {
-		l := s.Edge.LogStats()
+		l, c := s.Edge.LogStats(), s.Edge.CacheStats()
 		return telemetry.EdgeCounts{
 			LogLines: l.Lines, LogLinesLost: l.Lost, LogFiles: l.Files, LogFailures: l.Failed, LogBytesWaiting: l.Waiting, FunctionLinesLost: functions.lost.Load(),
+			MemoryObjects: int64(c.Objects), MemoryBytes: c.Bytes, DiskObjects: int64(c.Disk.Objects), DiskBytes: c.Disk.Bytes,
+			MemoryFull: c.Evicted, DiskFull: c.Disk.Evicted, Purged: c.Purged, Damaged: c.Disk.Damaged, Unwritten: c.Disk.Unwritten,
 		}
 	})
 	return out, nil

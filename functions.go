@@ -47,7 +47,7 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	}
 	if s.Lambda, err = lambda.New(ctx, lambda.Config{
 		State: records, IAM: s.IAM, Region: cfg.Region, Dir: filepath.Join(cfg.Data, "functions"), Objects: codeObjects{s.S3}, Logs: s.Logs, Executor: s.sandboxes,
-		Builtins: s.builtins(), UsedBy: func(version string) string { return s.Edge.Using(version) }, StrictEdge: strictEdge, Now: cfg.Now, Log: cfg.Log,
+		Builtins: s.builtins(), UsedBy: func(version string) string { return s.Edge.Using(version) }, StrictEdge: strictEdge, Observe: s.functionObserved, Now: cfg.Now, Log: cfg.Log,
 	}); err != nil {
 		return err
 	}

@@ -49,6 +49,12 @@ type Config struct {
 	HTTP  string // viewers, plaintext; "" means 127.0.0.1:8080
 	HTTPS string // viewers, TLS; "" means 127.0.0.1:8443
 	Admin string // health; "" means 127.0.0.1:7070
+	// Listeners are listeners that are open already, in place of addresses: by aws, http, https and admin. They are closed.
+	Listeners map[string]net.Listener
+	// QUIC is the open UDP socket of HTTP/3, whose port viewers are told; nil means that of HTTPS's number. It is closed.
+	QUIC net.PacketConn
+	// Drain is how long Close waits for requests under way; 0 means DrainTime, less than 0 not at all.
+	Drain time.Duration
 	// Account is the AWS account id, 12 digits; "" means 123456789012.
 	Account string
 	// Region is where things are made whose maker names no region; "" means us-east-1. Every name is accepted.
@@ -96,6 +102,8 @@ type Config struct {
 	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
 	// glassine://mine: see Transport for how they reach AWS's names.
 	Functions map[string]runner.Func
+	// OTLP exports the traces of requests, but for hits, to a receiver of OpenTelemetry's. The zero value exports none.
+	OTLP telemetry.OTLP
 	// Log gets what an operator must know; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -108,7 +116,7 @@ const (
 	expireEvery = time.Hour
 )
 
-// DrainTime is how long Close waits for requests under way.
+// DrainTime is how long Close waits for requests under way, unless Config.Drain says otherwise.
 const DrainTime = 10 * time.Second
 
 // endpointNames are the names, besides AWS's, at which the AWS endpoint may be reached with a label before them. The last
@@ -137,11 +145,19 @@ type System struct {
 	console   *console.Console
 	audit     *auditor
 	metrics   *telemetry.Metrics
+	traces    *telemetry.Traces
+	exporter  *telemetry.Exporter // nil: nothing is exported
+	joins     telemetry.Joins
+	ready     readiness
+	records   state.Store
 	edgeLogs  *functionLog
+	backups   *backupSource
 	sandboxes *sandbox.Host
 	pixels    *pixel.Engine
 	endpoint  *awsListener
 	viewers   *viewerTLS
+	liveMu    sync.Mutex     // guards live
+	live      Live           // what is in force
 	quic      net.PacketConn // of HTTP/3; nil: not served
 	servers   []server
 	closers   []func() error // in the order of opening
@@ -153,7 +169,8 @@ type System struct {
 // to do: a port or the data directory in use, a directory of a newer version.
 func New(ctx context.Context, cfg Config) (*System, error) {
 	cfg.fill()
-	s := &System{cfg: cfg}
+	s := &System{cfg: cfg, live: Live{cfg.CertificateDir, cfg.Strict, cfg.CacheStatus}}
+	s.ready.turn = make(chan struct{}, 1)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -172,9 +189,13 @@ func (c *Config) fill() {
 	defaults(&c.Admin, "127.0.0.1:7070")
 	defaults(&c.Account, "123456789012")
 	defaults(&c.Region, "us-east-1")
+	if c.Drain == 0 {
+		c.Drain = DrainTime
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.Log = slog.New(requestLog{c.Log.Handler()})
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -222,8 +243,10 @@ func (s *System) open(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, trail.Close)
-	s.metrics = telemetry.NewMetrics(Version())
-	s.audit = &auditor{log: trail, now: cfg.Now, err: cfg.Log}
+	s.openTelemetry()
+	s.records = records
+	s.Reloaded(true)
+	s.audit = &auditor{log: trail, now: cfg.Now, err: cfg.Log, denied: s.metrics.Denied}
 	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log, Observe: s.audit.observe}); err != nil {
 		return err
 	}
@@ -247,8 +270,11 @@ func (s *System) open(ctx context.Context) error {
 	if err := s.openFunctions(ctx, records); err != nil {
 		return err
 	}
+	if s.backups, err = newBackupSource(backupSource{data: cfg.Data, records: records, objects: objects, keepCode: s.Lambda.KeepArchives, now: cfg.Now}); err != nil {
+		return err
+	}
 	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{
-		State: records, IAM: s.IAM, S3: s.S3, Invoker: tracedFunctions{s.Lambda}, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
+		State: records, IAM: s.IAM, S3: s.S3, Invoker: tracedFunctions{s}, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
 		Observe: s.objectLambda, Now: cfg.Now, Log: cfg.Log,
 	}); err != nil {
 		return err
@@ -319,7 +345,7 @@ func (s *System) ensureRoot(ctx context.Context) error {
 
 // builtins are the functions that are part of the program.
 func (s *System) builtins() map[string]runner.Func {
-	image := &transform.Function{Transport: s.local, Log: s.cfg.Log, Now: s.cfg.Now, Pixels: s.pixels}
+	image := &transform.Function{Transport: s.local, Observe: s.pictureAnswered, Log: s.cfg.Log, Now: s.cfg.Now, Pixels: s.pixels}
 	all := map[string]runner.Func{
 		"glassine://signer": edgeSigner(s.cfg.Now),
 		"glassine://image": func(ctx context.Context, inv runner.Invocation) ([]byte, error) {
@@ -361,6 +387,7 @@ func (s *System) Serve(ctx context.Context) error {
 		}()
 	}
 	s.Stacks.Start()
+	s.ready.serving.Store(true)
 	expiring, stopExpiring := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	background.Go(func() { s.expire(expiring) })
@@ -394,13 +421,14 @@ func (s *System) expire(ctx context.Context) {
 	}
 }
 
-// Close drains: it takes no new requests, waits up to DrainTime for those under way, and closes everything. What was
+// Close drains: it takes no new requests, waits up to Config.Drain for those under way, and closes everything. What was
 // acknowledged is on disk whether it is called or not.
 func (s *System) Close() error {
 	s.closeOnce.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), DrainTime)
+		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
 		defer cancel()
 		var wait sync.WaitGroup
+		s.ready.draining.Store(true)
 		for _, srv := range s.servers {
 			wait.Go(func() {
 				if srv.http.Shutdown(ctx) != nil {

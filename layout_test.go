@@ -18,7 +18,7 @@ import (
 // project, so a new one is put in its place here first.
 var groups = [][]string{
 	{"aws/fault"},
-	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/http2", "edge/rfc9111", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "edge/tlspolicy", "edge/certdir", "edge/http3", "edge/acme", "edge/acme/acmetest", "state", "store", "confine", "transform/metadata", "transform/sample"},
+	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/http2", "edge/rfc9111", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "edge/tlspolicy", "edge/certdir", "edge/http3", "edge/acme", "edge/acme/acmetest", "state", "store", "confine", "settings", "transform/metadata", "transform/sample", "docs/guide", "backup"},
 	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel/vips", "transform/pixel/library", "store/storetest", "state/statetest"},
 	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route", "transform/pixel/render"},
 	{"transform/pixel"},
@@ -26,7 +26,7 @@ var groups = [][]string{
 	{"objectlambda", "edge"},
 	{"cloudformation"},
 	{"cloudformation/provider"},
-	{"aws/s3api", "aws/s3controlapi", "aws/lambdaapi", "aws/iamapi", "aws/stsapi", "aws/cloudfrontapi", "aws/cloudformationapi", "aws/logsapi", "aws/ssmapi", "aws/cloudtrailapi", "aws/byname"},
+	{"aws/s3api", "aws/s3controlapi", "aws/lambdaapi", "aws/iamapi", "aws/stsapi", "aws/cloudfrontapi", "aws/cloudformationapi", "aws/logsapi", "aws/ssmapi", "aws/cloudtrailapi", "aws/backupapi", "aws/byname"},
 	{"console/client", "cloudformation/client"},
 	{"console"},
 	{"."},
@@ -35,7 +35,8 @@ var groups = [][]string{
 
 // narrow lists the packages that may import less than their group allows.
 var narrow = map[string][]string{
-	"console":        {"aws/arn", "aws/sigv4", "aws/fault", "telemetry", "console/client"},
+	"console":        {"aws/arn", "aws/sigv4", "aws/fault", "aws/wire", "telemetry", "console/client", "cloudformation/client", "docs/guide"},
+	"docs/guide":     {},
 	"console/client": {"aws/sigv4", "telemetry"},
 
 	"cloudformation/client": {"aws/fault", "aws/wire"},
@@ -56,6 +57,8 @@ var narrow = map[string][]string{
 	"store":              {},
 	"state":              {},
 	"confine":            {},
+	"settings":           {},
+	"backup":             {},
 	"transform/metadata": {},
 	"transform/sample":   {},
 }
@@ -70,6 +73,12 @@ var fences = map[string][]string{
 	"github.com/quic-go/quic-go":       {"edge/http3", "e2e"},
 	"github.com/quic-go/quic-go/http3": {"edge/http3", "e2e"},
 	"github.com/caddyserver/certmagic": {"edge/acme"},
+
+	"github.com/yuin/goldmark":           {"console"},
+	"github.com/yuin/goldmark/ast":       {"console"},
+	"github.com/yuin/goldmark/extension": {"console"},
+	"github.com/yuin/goldmark/parser":    {"console"},
+	"github.com/yuin/goldmark/text":      {"console"},
 }
 
 // anywhere are folders of tests, programs and examples, which stand on the finished system and which nothing imports.

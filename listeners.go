@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"glassine/aws/backupapi"
 	"glassine/aws/cloudfrontapi"
 	"glassine/aws/cloudtrailapi"
 	"glassine/aws/iamapi"
@@ -45,7 +46,11 @@ func (s *System) listen() (aws, viewer, viewerTLS, admin net.Listener, err error
 		if err != nil {
 			return nil
 		}
-		var l net.Listener
+		l := s.cfg.Listeners[flag]
+		if l != nil {
+			s.closers = append(s.closers, func() error { l.Close(); return nil })
+			return l
+		}
 		if l, err = net.Listen("tcp", address); err != nil {
 			if errors.Is(err, syscall.EADDRINUSE) {
 				err = fmt.Errorf("the address %s is in use by another program; choose another with --%s", address, flag)
@@ -71,7 +76,7 @@ func (s *System) serveOn(aws, viewer, viewerTLS, admin net.Listener) {
 	s.endpoint = newAWSListener(aws, s.ca.tlsConfig())
 	handler := s.awsHandler()
 	s.local.handler = handler
-	awsServer := newServer(s.endpoint.proxy(s.ours, handler), s.cfg.Log)
+	awsServer := newServer(s.endpoint.proxy(s.ours, s.localStackHabits(handler)), s.cfg.Log)
 	awsServer.ConnContext = wire.WithNames
 	// Viewers' connections answer cached hits by themselves: package http1.
 	var plain http.Handler = s.Edge
@@ -128,7 +133,7 @@ func (s *System) ours(host string) bool {
 
 // awsHandler chooses the service.
 func (s *System) awsHandler() http.Handler {
-	s3 := &s3api.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Endpoints: endpointNames, Now: s.cfg.Now, Log: s.cfg.Log}
+	s3 := &s3api.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Endpoints: endpointNames, Observe: s.metrics.S3, Now: s.cfg.Now, Log: s.cfg.Log}
 	s3control := &s3controlapi.Handler{IAM: s.IAM, S3: s.S3, ObjectLambda: s.ObjectLambda, Now: s.cfg.Now, Log: s.cfg.Log}
 	identity := &iamapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	tokens := &stsapi.Handler{IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
@@ -139,7 +144,8 @@ func (s *System) awsHandler() http.Handler {
 	parameters := &ssmapi.Handler{SSM: s.SSM, IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cdk := &bootstrapper{system: s, turn: make(chan struct{}, 1)}
 	trail := &cloudtrailapi.Handler{IAM: s.IAM, Audit: s.audit.log, Now: s.cfg.Now, Log: s.cfg.Log}
-	return s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
+	backups := &backupapi.Handler{IAM: s.IAM, Backup: s.Backup, Now: s.cfg.Now, Log: s.cfg.Log}
+	return s.joined(s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
 		cdk.ready(r, service)
 		switch service {
 		case wire.ServiceS3:
@@ -162,8 +168,10 @@ func (s *System) awsHandler() http.Handler {
 			parameters.ServeHTTP(w, r)
 		case cloudtrailapi.Service:
 			trail.ServeHTTP(w, r)
+		case backupapi.Service:
+			backups.ServeHTTP(w, r)
 		default:
 			wire.WriteUnsupported(w, r, service, s.cfg.Log)
 		}
-	}))
+	})))
 }

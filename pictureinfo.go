@@ -16,20 +16,9 @@ import (
 	"glassine/transform/metadata"
 )
 
-// risk is a group of things that a picture gives away, found by parts of their names; of several the longest counts.
-type risk struct {
-	name  string
-	risky bool
-	words []string
-}
-
-// risks are the worst first. A name that none of them has is of the last.
-var risks = []risk{
-	{"Location", true, []string{"GPSL", "GPSA", "GPSDest", "GPSImg", "GPSArea", "City", "Country", "Location", "Sublocation", "Province", "State"}},
-	{"People", true, []string{"Artist", "Author", "Copyright", "Owner", "creator", "Creator", "rights", "Rights", "By-line", "Byline", "Credit", "credit", "Contact", "Photographer", "Person", "Writer", "contributor", "publisher", "Comment", "description", "Description", "Caption", "title", "Title", "Keyword", "subject"}},
-	{"Time", true, []string{"Date", "Time", "SubSec", "Offset"}},
-	{"Device", true, []string{"Make", "Model", "Serial", "LensMake", "LensModel", "LensSerial", "Software", "Camera", "HostComputer", "MakerNote", "UniqueID", "DocumentID", "InstanceID", "CreatorTool", "Firmware", "softwareAgent"}},
-	{"Technical", false, []string{"ExposureTime", "SubjectArea", "SubjectDistance", "SubjectLocation", "StripOffsets", "TileOffsets", "ExifOffset"}},
+// riskNames are what the console calls a metadata.Risk, the worst first.
+var riskNames = [...]string{
+	metadata.RiskLocation: "Location", metadata.RiskPeople: "People", metadata.RiskTime: "Time", metadata.RiskDevice: "Device", metadata.RiskTechnical: "Technical",
 }
 
 // lookInto is what the console shows of a picture: what it says, grouped by risk. The error is a sentence for people.
@@ -53,9 +42,9 @@ func lookInto(src io.ReaderAt, size int64) (*console.Picture, error) {
 	if about.Orientation >= 5 { // shown lying on its side
 		out.Width, out.Height = out.Height, out.Width
 	}
-	groups := make([]console.PictureGroup, len(risks))
-	for i, r := range risks {
-		groups[i] = console.PictureGroup{Name: r.name, Risky: r.risky}
+	groups := make([]console.PictureGroup, len(riskNames))
+	for i, name := range riskNames {
+		groups[i] = console.PictureGroup{Name: name, Risky: metadata.Risk(i) != metadata.RiskTechnical}
 	}
 	add := func(source string, values map[string]any) {
 		for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -67,12 +56,12 @@ func lookInto(src io.ReaderAt, size int64) (*console.Picture, error) {
 			if name == "Orientation" || name == "ExifTag" || name == "GPSTag" || name == "InteroperabilityTag" || strings.HasPrefix(name, "JPEGInterchangeFormat") {
 				continue
 			}
-			g := &groups[riskOf(name)]
+			g := &groups[metadata.RiskOf(name)]
 			g.Fields = append(g.Fields, console.PictureField{Name: name, Value: value, Source: source})
 		}
 	}
 	if p := about.GPS; p != nil {
-		groups[0].Fields = append(groups[0].Fields, position(p)...)
+		groups[metadata.RiskLocation].Fields = append(groups[metadata.RiskLocation].Fields, position(p)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(all.EXIF)) {
 		var tags map[string]any
@@ -113,18 +102,6 @@ func position(p *metadata.Position) []console.PictureField {
 	}
 	// A second of latitude is 31 m; cameras write hundredths of it, which is less than their receivers know.
 	return append(out, console.PictureField{Name: "What it reveals", Value: "Where the photographer stood, to a few metres: a house, often a room.", Source: "glassine"})
-}
-
-func riskOf(name string) int {
-	found, longest := len(risks)-1, 0
-	for i, r := range risks {
-		for _, word := range r.words {
-			if len(word) > longest && strings.Contains(name, word) {
-				found, longest = i, len(word)
-			}
-		}
-	}
-	return found
 }
 
 // thumbnail is the JPEG that a Thumbnail group points at, of at most 64 KiB, or nil. (Exif 3.0 section 4.5.5: offsets count

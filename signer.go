@@ -11,6 +11,7 @@ import (
 
 	"glassine/aws/sigv4"
 	"glassine/lambda/runner"
+	"glassine/telemetry"
 )
 
 // edgeSigner is the function glassine://signer: a Lambda@Edge function for the origin-request trigger that signs the
@@ -20,7 +21,9 @@ import (
 // It signs X-Amz-Cf-Id with config.requestId and does not return that header: functions may not set it, and the edge sends
 // exactly that value. (CloudFront Developer Guide, "Restrictions on edge functions".)
 func edgeSigner(now func() time.Time) runner.Func {
-	return func(_ context.Context, inv runner.Invocation) ([]byte, error) {
+	return func(ctx context.Context, inv runner.Invocation) ([]byte, error) {
+		_, span := telemetry.StartSpan(ctx, "sigv4.sign")
+		defer span.End()
 		var event struct {
 			Records []struct {
 				CF struct {

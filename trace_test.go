@@ -41,7 +41,9 @@ func TestTraceLeadsFromTheViewerToTheStore(t *testing.T) {
 		names[span.SpanID] = names[span.ParentID] + "/" + span.Name
 	}
 	for _, want := range []string{
-		"/fetch/origin-request function", "/fetch/origin", "/fetch/origin/Object Lambda GET", "/fetch/origin/Object Lambda GET/function", "/fetch/origin/Object Lambda GET/function/S3 GET", "/fetch/origin/Object Lambda GET/function/WriteGetObjectResponse",
+		"/edge.lookup", "/edge.fetch/edge.trigger origin-request", "/edge.fetch/edge.trigger origin-request/lambda.invoke/sigv4.sign", "/edge.fetch/edge.origin",
+		"/edge.fetch/edge.origin/olap.get", "/edge.fetch/edge.origin/olap.get/lambda.invoke", "/edge.fetch/edge.origin/olap.get/lambda.invoke/s3.get",
+		"/edge.fetch/edge.origin/olap.get/lambda.invoke/transform.strip", "/edge.fetch/edge.origin/olap.get/lambda.invoke/s3.write_get_object_response", "/edge.fetch/edge.store",
 	} {
 		found := false
 		for _, name := range names {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"glassine/edge"
@@ -25,16 +26,17 @@ import (
 // certificates finds the certificate for a server name: one that the user gave, else one of an authority for public names,
 // else one of our own authority, which everybody gets who asks for a name that nobody else vouches for.
 type certificates struct {
-	dir   *certdir.Dir  // nil: none were given
-	acme  *acme.Manager // nil: no public names
+	dir   atomic.Pointer[certdir.Dir] // nil: none were given
+	moved chan struct{}               // tells that dir is another one; room for one
+	acme  *acme.Manager               // nil: no public names
 	local *certificateAuthority
 	now   func() time.Time
 }
 
 // find returns the certificate for a handshake.
 func (c *certificates) find(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c.dir != nil {
-		if found := c.dir.Certificate(hello); found != nil {
+	if dir := c.dir.Load(); dir != nil {
+		if found := dir.Certificate(hello); found != nil {
 			return found, nil
 		}
 	}
@@ -190,13 +192,15 @@ const certificatesEvery = 10 * time.Second
 
 // openViewerTLS makes what secures the viewers' connections, whose listeners are open.
 func (s *System) openViewerTLS(viewer, viewerSecure net.Listener) error {
-	c := &certificates{local: s.ca, now: s.cfg.Now}
+	c := &certificates{local: s.ca, now: s.cfg.Now, moved: make(chan struct{}, 1)}
 	s.viewers = &viewerTLS{ask: func(name string) edge.ViewerTLS { return s.Edge.ViewerTLS(name) }, certificates: c, now: s.cfg.Now}
 	var err error
 	if s.cfg.CertificateDir != "" {
-		if c.dir, err = certdir.Open(s.cfg.CertificateDir, s.cfg.Log); err != nil {
+		dir, err := certdir.Open(s.cfg.CertificateDir, s.cfg.Log)
+		if err != nil {
 			return err
 		}
+		c.dir.Store(dir)
 	}
 	a := s.cfg.ACME
 	if len(a.Domains) == 0 {
@@ -231,6 +235,13 @@ func (s *System) openViewerTLS(viewer, viewerSecure net.Listener) error {
 // listenQUIC opens the UDP port of the number that TLS has. Without it HTTP/3 is not served and not advertised, and everything
 // else is: viewers come over HTTP/2 then.
 func (s *System) listenQUIC(viewerSecure net.Listener) {
+	if given := s.cfg.QUIC; given != nil {
+		s.closers = append(s.closers, given.Close)
+		if !s.cfg.NoHTTP3 {
+			s.quic = given
+		}
+		return
+	}
 	if s.cfg.NoHTTP3 {
 		return
 	}
@@ -264,7 +275,18 @@ func (s *System) keepCertificates(ctx context.Context) {
 			s.cfg.Log.Error("no certificates for public names", "error", err.Error())
 		}
 	}
-	if dir := s.viewers.certificates.dir; dir != nil {
-		dir.Watch(ctx, certificatesEvery)
+	c := s.viewers.certificates
+	for ctx.Err() == nil {
+		watching, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		if dir := c.dir.Load(); dir != nil {
+			watch.Go(func() { dir.Watch(watching, certificatesEvery) })
+		}
+		select {
+		case <-ctx.Done():
+		case <-c.moved:
+		}
+		stop()
+		watch.Wait()
 	}
 }

@@ -213,7 +213,7 @@ func TestCertificateIsTheUsersElseOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.certificates.dir = dir
+	v.certificates.dir.Store(dir)
 	for _, row := range []struct{ sni, want, issuer string }{
 		{"a.example.com", "*.example.com", ""},
 		{"example.com", "example.com", "glassine local CA"},
