@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"glassine"
@@ -14,7 +16,8 @@ import (
 )
 
 type envCmd struct {
-	dataFlags `embed:""`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
 }
 
 // Run prints the exports. The endpoint is an address, since names under it resolve nowhere on many machines; the proxy
@@ -34,7 +37,7 @@ func (c *envCmd) Run() error {
 		host = "127.0.0.1"
 	}
 	endpoint := "http://" + net.JoinHostPort(host, port)
-	for _, v := range [][2]string{
+	all := [][2]string{
 		{"AWS_ACCESS_KEY_ID", root.AccessKeyID},
 		{"AWS_SECRET_ACCESS_KEY", root.SecretAccessKey},
 		{"AWS_REGION", c.Region},
@@ -47,11 +50,17 @@ func (c *envCmd) Run() error {
 		{"https_proxy", endpoint},
 		{"NO_PROXY", "localhost"},
 		{"no_proxy", "localhost"},
-	} {
-		fmt.Printf("export %s=%s\n", v[0], quote(v[1]))
 	}
-	fmt.Println("unset AWS_SESSION_TOKEN AWS_PROFILE")
-	return nil
+	values := map[string]string{}
+	for _, v := range all {
+		values[v[0]] = v[1]
+	}
+	return c.print(values, func(w io.Writer) {
+		for _, v := range all {
+			fmt.Fprintf(w, "export %s=%s\n", v[0], quote(v[1]))
+		}
+		fmt.Fprintln(w, "unset AWS_SESSION_TOKEN AWS_PROFILE")
+	})
 }
 
 // quote makes one word of s for a POSIX shell.
@@ -63,32 +72,45 @@ func quote(s string) string {
 }
 
 type rootKeyCmd struct {
-	dataFlags `embed:""`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
+	Yes         bool `short:"y" help:"Do not ask before the old key is dead."`
 }
 
+// Run replaces the root key.
 func (c *rootKeyCmd) Run() error {
 	if _, err := os.Stat(filepath.Join(c.Data, "state.db")); err != nil {
 		return fmt.Errorf("%s is not a data directory of glassine: %w", c.Data, err)
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	if yes, err := ask(ctx, c.Yes, "The root key of "+c.Data+" will be dead for everybody who has it. Go on?"); err != nil || !yes {
+		return err
 	}
 	root, err := glassine.ReplaceRootCredentials(context.Background(), c.Data, c.Account)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Root key: %s %s   (the one before is dead; glassine env prints this one)\n", root.AccessKeyID, root.SecretAccessKey)
-	return nil
+	return c.print(newKey{"root", root.AccessKeyID, root.SecretAccessKey}, func(w io.Writer) {
+		fmt.Fprintf(w, "Root key: %s %s   (the one before is dead; glassine env prints this one)\n", root.AccessKeyID, root.SecretAccessKey)
+	})
 }
 
-type versionCmd struct{}
+type versionCmd struct {
+	outputFlags `embed:""`
+}
 
-func (versionCmd) Run() error {
-	fmt.Println("glassine", glassine.Version())
-	return nil
+// Run prints the version, and for programs what it was built with and for.
+func (c *versionCmd) Run() error {
+	v := struct{ Version, Go, Platform string }{glassine.Version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	return c.print(v, func(w io.Writer) { fmt.Fprintln(w, "glassine", v.Version) })
 }
 
 type purgeCmd struct {
 	dataFlags    `embed:""`
-	Path         string `arg:"" help:"Path on the distribution, such as /sample.jpg or /album/*."`
-	Distribution string `help:"Distribution id; all of them when not given."`
+	outputFlags  `embed:""`
+	Path         string `arg:"" complete:"viewer-path" help:"Path on the distribution, such as /sample.jpg or /album/*."`
+	Distribution string `complete:"distribution" help:"Distribution id; all of them when not given."`
 }
 
 // Run asks CloudFront's API for invalidations, signed with the root key.
@@ -104,19 +126,33 @@ func (c *purgeCmd) Run() error {
 			return err
 		}
 		if len(ids) == 0 {
-			return errors.New("there is no distribution to purge")
+			return &card{errors.New("there is no distribution to purge"), "", "glassine init && glassine deploy"}
 		}
 	}
 	path := c.Path
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
+	all := []purged{}
+	var failed error
 	for _, id := range ids {
 		invalidation, err := client.Invalidate(id, path)
 		if err != nil {
-			return err
+			failed = fmt.Errorf("purge %s of distribution %s: %w", path, id, err)
+			break
 		}
-		fmt.Printf("%s: %s purged (invalidation %s)\n", id, path, invalidation)
+		all = append(all, purged{id, path, invalidation})
 	}
-	return nil
+	return errors.Join(c.print(all, func(w io.Writer) {
+		for _, p := range all {
+			fmt.Fprintf(w, "%s: %s purged (invalidation %s)\n", p.Distribution, p.Path, p.Invalidation)
+		}
+	}), failed)
+}
+
+// purged is a path that is no longer in the cache.
+type purged struct {
+	Distribution string `json:"DistributionId"`
+	Path         string
+	Invalidation string `json:"InvalidationId"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/signal"
@@ -17,20 +18,19 @@ import (
 
 // stackFlags are shared by the commands that change stacks.
 type stackFlags struct {
-	dataFlags `embed:""`
-	Yes       bool   `short:"y" help:"Do not ask before something is deleted or replaced."`
-	Output    string `short:"o" help:"What to print: text, or one JSON document at the end." enum:"text,json" default:"text"`
-	NoColor   bool   `help:"Print without colours; so does NO_COLOR."`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
+	Yes         bool `short:"y" help:"Do not ask before something is deleted or replaced."`
 }
 
 // sourceFlags say what is deployed.
 type sourceFlags struct {
-	Path    string            `arg:"" optional:"" default:"." help:"A template, a folder with one (stack.yaml, template.yaml), a cdk.out, or the folder of a CDK app that was synthesized."`
-	Stack   []string          `help:"Name of the stack; the file's, or the folder's, when not given. Of a cdk.out: the stacks to deploy, with those that they depend on." placeholder:"NAME"`
+	Path    string            `arg:"" optional:"" default:"." complete:"template" help:"A template, a folder with one (stack.yaml, template.yaml), a cdk.out, or the folder of a CDK app that was synthesized."`
+	Stack   []string          `complete:"stack" help:"Name of the stack; the file's, or the folder's, when not given. Of a cdk.out: the stacks to deploy, with those that they depend on." placeholder:"NAME"`
 	Param   map[string]string `short:"p" help:"Value of a parameter. May be given again. A stack that is there keeps the values of the others." placeholder:"KEY=VALUE" mapsep:"none"`
 	Tag     map[string]string `help:"Tag of the stack. May be given again." placeholder:"KEY=VALUE" mapsep:"none"`
 	RoleARN string            `name:"role-arn" help:"Role that CloudFormation acts as; the caller when not given."`
-	Staging string            `help:"Bucket for local code; CDK's bootstrap bucket when not given." placeholder:"BUCKET"`
+	Staging string            `complete:"bucket" help:"Bucket for local code; CDK's bootstrap bucket when not given." placeholder:"BUCKET"`
 }
 
 type deployCmd struct {
@@ -39,13 +39,6 @@ type deployCmd struct {
 	DryRun      bool `help:"Show what would be done, and do nothing."`
 	Diff        bool `help:"Show what would be done and how the templates differ, and do nothing."`
 	NoRollback  bool `help:"When a resource fails, leave what was made in place of going back."`
-}
-
-// Help is shown below the flags.
-func (c *deployCmd) Help() string {
-	return "Code that a template names by a path on this machine (Code: ./function) goes into the staging bucket, once for each content. " +
-		"Capabilities are granted: the roles that a template makes are listed before they are made. " +
-		"A stack whose creation failed is deleted and made again. Nothing changed is no error. Exit status: 0 done or nothing to do, 1 failed, 2 wrong usage."
 }
 
 type diffCmd struct {
@@ -58,9 +51,6 @@ func (c *diffCmd) Run() error {
 	d := &deployCmd{stackFlags: c.stackFlags, sourceFlags: c.sourceFlags, Diff: true}
 	return d.Run()
 }
-
-// usageError is something wrong with the command line, found after it was parsed.
-type usageError struct{ error }
 
 // interruptible ends with the first interrupt; a second one ends the process.
 func interruptible() (context.Context, context.CancelFunc) {
@@ -203,7 +193,15 @@ func merged(a, b map[string]string) map[string]string {
 
 type validateCmd struct {
 	dataFlags   `embed:""`
+	outputFlags `embed:""`
 	sourceFlags `embed:""`
+}
+
+// validatedTemplate is what was found out about a template.
+type validatedTemplate struct {
+	File  string
+	Valid bool
+	Error string `json:",omitempty"`
 }
 
 // Run finds what is wrong with templates, without making anything.
@@ -231,15 +229,23 @@ func (c *validateCmd) Run() error {
 		}
 	}
 	var wrong error
+	found := []validatedTemplate{}
 	for _, j := range jobs {
 		j.Parameters = merged(j.Parameters, c.Param)
+		one := validatedTemplate{File: j.Template.File, Valid: true}
 		if err := d.Check(ctx, j); err != nil {
+			one.Valid, one.Error = false, err.Error()
 			wrong = errors.Join(wrong, fmt.Errorf("%s: %w", j.Template.File, err))
-			continue
 		}
-		fmt.Printf("%s: valid\n", j.Template.File)
+		found = append(found, one)
 	}
-	return wrong
+	return errors.Join(c.print(found, func(w io.Writer) {
+		for _, v := range found {
+			if v.Valid {
+				fmt.Fprintf(w, "%s: valid\n", v.File)
+			}
+		}
+	}), wrong)
 }
 
 // sortedKeys are a map's keys in order.

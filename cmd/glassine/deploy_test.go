@@ -197,7 +197,7 @@ func TestUsageErrorsExitWithTwo(t *testing.T) {
 		{[]string{"import"}, 2},
 		{[]string{"init", "--name", "x", filepath.Join(t.TempDir(), "s.yaml")}, 2},
 		{[]string{"init", filepath.Join(t.TempDir(), "s.yaml")}, 0},
-		{[]string{"stacks", "--data", t.TempDir()}, 1},
+		{[]string{"stacks", "--data", t.TempDir()}, 3},
 	} {
 		if got := run(tt.args); got != tt.code {
 			t.Errorf("glassine %s: status %d, want %d", strings.Join(tt.args, " "), got, tt.code)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -16,8 +16,8 @@ import (
 
 // readFlags are shared by the commands that only look.
 type readFlags struct {
-	dataFlags `embed:""`
-	Output    string `short:"o" help:"What to print: text or json." enum:"text,json" default:"text"`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
 }
 
 type stacksCmd struct {
@@ -34,36 +34,35 @@ func (c *stacksCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if c.Output == "json" {
-		if stacks == nil {
-			stacks = []client.Stack{}
-		}
-		return printJSON(stacks)
+	if stacks == nil {
+		stacks = []client.Stack{}
 	}
-	if len(stacks) == 0 {
+	if len(stacks) == 0 && c.forPeople() {
 		fmt.Fprintln(os.Stderr, "There is no stack. glassine init writes a template, glassine deploy deploys it.")
 		return nil
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STACK\tSTATUS\tCHANGED\tDESCRIPTION")
-	for _, s := range stacks {
-		changed := s.Created
-		if s.Updated != nil {
-			changed = *s.Updated
+	return c.print(stacks, func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "STACK\tSTATUS\tCHANGED\tDESCRIPTION")
+		for _, s := range stacks {
+			changed := s.Created
+			if s.Updated != nil {
+				changed = *s.Updated
+			}
+			firstLine, _, _ := strings.Cut(s.Description, "\n")
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Name, s.Status, changed.Local().Format(time.DateTime), printable(short(firstLine)))
 		}
-		firstLine, _, _ := strings.Cut(s.Description, "\n")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.Status, changed.Local().Format(time.DateTime), short(firstLine))
-	}
-	return w.Flush()
+		_ = t.Flush() // w is memory
+	})
 }
 
 type eventsCmd struct {
 	readFlags `embed:""`
-	Name      string `arg:"" optional:"" help:"Stack; its ARN when it is deleted. The only one when not given."`
+	Name      string `arg:"" optional:"" complete:"stack" help:"Stack; its ARN when it is deleted. The only one when not given."`
 	Follow    bool   `short:"f" help:"Go on showing what happens, until interrupted."`
 }
 
-// Run shows the events of a stack, oldest first, after the first failure of the last operation; as JSON, a document on each line.
+// Run shows the events of a stack, oldest first, after the first failure of the last operation.
 func (c *eventsCmd) Run() error {
 	ctx, stop := interruptible()
 	defer stop()
@@ -79,19 +78,13 @@ func (c *eventsCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	v := newView(&stackFlags{Output: c.Output})
-	v.colour = v.colour && isTerminal(os.Stdout)
+	v := newView(&stackFlags{outputFlags: c.outputFlags})
+	v.colour = coloured(os.Stdout)
+	var writing error
 	show := func(e client.Event) {
-		if c.Output == "json" {
-			line, err := json.Marshal(e)
-			if err == nil {
-				fmt.Println(string(line))
-			}
-			return
-		}
-		fmt.Println(v.line(e))
+		writing = errors.Join(writing, c.record(e, func(w io.Writer) { fmt.Fprintln(w, v.line(e)) }))
 	}
-	if cause := client.RootCause(lastOperation(events)); cause != nil && c.Output != "json" {
+	if cause := client.RootCause(lastOperation(events)); cause != nil && c.forPeople() {
 		fmt.Fprintln(os.Stderr, v.paint(red, fmt.Sprintf("It began with %s (%s) %s: %s", cause.LogicalID, cause.Type, cause.Status, cause.Reason)))
 	}
 	last := ""
@@ -99,13 +92,13 @@ func (c *eventsCmd) Run() error {
 		show(e)
 		last = e.ID
 	}
-	if !c.Follow {
-		return nil
+	if !c.Follow || writing != nil {
+		return writing
 	}
 	if _, err = reach.Follow(ctx, s.StackID, last, true, show); ctx.Err() != nil {
 		return nil // it was interrupted, as it has to be
 	}
-	return err
+	return errors.Join(err, writing)
 }
 
 // lastOperation are the events since somebody last did something with the stack.
@@ -139,11 +132,11 @@ func theStack(ctx context.Context, reach *client.Client, name string) (*client.S
 
 type outputsCmd struct {
 	readFlags `embed:""`
-	Name      string `arg:"" optional:"" help:"Stack. The only one when not given."`
-	Key       string `arg:"" optional:"" help:"One output; its value alone is printed."`
+	Name      string `arg:"" optional:"" complete:"stack" help:"Stack. The only one when not given."`
+	Key       string `arg:"" optional:"" complete:"output" help:"One output; its value alone is printed."`
 }
 
-// Run prints the outputs of a stack; as JSON, an object of keys and values.
+// Run prints the outputs of a stack: for programs an object of keys and values.
 func (c *outputsCmd) Run() error {
 	reach, err := c.stacks()
 	if err != nil {
@@ -162,22 +155,28 @@ func (c *outputsCmd) Run() error {
 		if !ok {
 			return fmt.Errorf("stack %s has no output %s", s.Name, c.Key)
 		}
-		fmt.Println(value)
-		return nil
+		return c.print(value, func(w io.Writer) { fmt.Fprintln(w, value) })
 	}
-	if c.Output == "json" {
-		return printJSON(values)
+	var data any = values
+	if c.Output == "text" { // values alone would not say whose they are
+		rows := [][]string{}
+		for _, key := range sortedKeys(values) {
+			rows = append(rows, []string{key, values[key]})
+		}
+		data = rows
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, key := range sortedKeys(values) {
-		fmt.Fprintf(w, "%s\t%s\n", key, values[key])
-	}
-	return w.Flush()
+	return c.print(data, func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, key := range sortedKeys(values) {
+			fmt.Fprintf(t, "%s\t%s\n", key, values[key])
+		}
+		_ = t.Flush() // w is memory
+	})
 }
 
 type exportCmd struct {
 	dataFlags `embed:""`
-	Name      string `arg:"" help:"Stack."`
+	Name      string `arg:"" complete:"stack" help:"Stack."`
 	Processed bool   `help:"Print the template after its transforms were carried out, not as it was written."`
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -11,7 +13,8 @@ import (
 
 type destroyCmd struct {
 	stackFlags   `embed:""`
-	Names        []string `arg:"" optional:"" name:"name" help:"Stacks to delete."`
+	Names        []string `arg:"" optional:"" name:"name" complete:"stack" help:"Stacks to delete."`
+	DryRun       bool     `help:"Tell which stacks and resources would be deleted, and delete nothing."`
 	All          bool     `help:"Delete every stack of the region."`
 	EmptyBuckets bool     `help:"Delete what is in the buckets of the stacks first, all versions. Buckets that a DeletionPolicy keeps stay as they are."`
 	Logs         bool     `help:"Delete the log groups that the functions of the stacks wrote, too; they belong to no stack."`
@@ -42,7 +45,10 @@ func (c *destroyCmd) Run() error {
 		stacks = append(stacks, *s)
 	}
 	v := newView(&c.stackFlags)
-	if len(stacks) == 0 && !v.json {
+	if c.DryRun {
+		return c.plan(ctx, reach, stacks)
+	}
+	if len(stacks) == 0 && !v.quiet {
 		fmt.Println("There is no stack.")
 	}
 	if len(stacks) > 0 {
@@ -54,7 +60,7 @@ func (c *destroyCmd) Run() error {
 		if c.EmptyBuckets {
 			question = fmt.Sprintf("%s will be deleted, with all objects in their buckets: %s. Go on?", count(len(stacks), "stack"), strings.Join(names, ", "))
 		}
-		if yes, err := v.ask(ctx, question); err != nil || !yes {
+		if yes, err := ask(ctx, v.yes, question); err != nil || !yes {
 			return err
 		}
 	}
@@ -65,9 +71,42 @@ func (c *destroyCmd) Run() error {
 	return v.removed(removals, err)
 }
 
+// doomed is a stack that would be deleted, with what is in it.
+type doomed struct {
+	StackName string
+	Resources []doomedResource
+}
+
+type doomedResource struct{ LogicalResourceId, ResourceType, PhysicalResourceId string }
+
+// plan tells what Run would delete. What a DeletionPolicy keeps is told by Run, which has the template carried out.
+func (c *destroyCmd) plan(ctx context.Context, reach *client.Client, stacks []client.Stack) error {
+	all := []doomed{}
+	for _, s := range stacks {
+		resources, err := reach.Resources(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		one := doomed{s.Name, []doomedResource{}}
+		for _, r := range resources {
+			one.Resources = append(one.Resources, doomedResource{r.LogicalID, r.Type, r.PhysicalID})
+		}
+		all = append(all, one)
+	}
+	return c.print(all, func(w io.Writer) {
+		for _, s := range all {
+			fmt.Fprintf(w, "%s: would be deleted, %s\n", s.StackName, counted(len(s.Resources), "resource"))
+			for _, r := range s.Resources {
+				fmt.Fprintf(w, "  %s  %s  %s\n", r.ResourceType, r.LogicalResourceId, r.PhysicalResourceId)
+			}
+		}
+		fmt.Fprintln(w, "Nothing was deleted. What a DeletionPolicy keeps would stay.")
+	})
+}
+
 // removed tells what became of stacks that were to be deleted.
 func (v *view) removed(removals []*client.Removal, err error) error {
-	if v.json {
+	if v.quiet {
 		type removal struct {
 			*client.Removal
 			Seconds float64
@@ -82,10 +121,10 @@ func (v *view) removed(removals []*client.Removal, err error) error {
 		if err != nil {
 			doc.Error = err.Error()
 		}
-		err = errors.Join(printJSON(doc), err)
+		err = errors.Join(v.out.print(doc, nil), err)
 	}
 	for _, r := range removals {
-		if !v.json && r.Status == "DELETE_COMPLETE" {
+		if !v.quiet && r.Status == "DELETE_COMPLETE" {
 			v.removal(r)
 		}
 		if len(r.Proof.Left) > 0 {

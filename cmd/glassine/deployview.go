@@ -17,7 +17,9 @@ import (
 // view shows what happens to stacks: on a terminal as a tree that changes, otherwise as lines; all of it on standard error. Only
 // what was asked for goes to standard output.
 type view struct {
-	json, yes, colour, live bool
+	// out says how the outcome is printed. quiet is one for programs: nothing is told on the way.
+	out                      outputFlags
+	quiet, yes, colour, live bool
 	// plans shows every change of a plan, differences those of the templates too.
 	plans, differences bool
 
@@ -32,7 +34,7 @@ type view struct {
 func newView(f *stackFlags) *view {
 	terminal := isTerminal(os.Stderr) && os.Getenv("TERM") != "dumb"
 	return &view{
-		json: f.Output == "json", yes: f.Yes, colour: terminal && !f.NoColor && os.Getenv("NO_COLOR") == "", live: terminal && f.Output != "json",
+		out: f.outputFlags, quiet: !f.forPeople(), yes: f.Yes, colour: coloured(os.Stderr), live: terminal && f.forPeople(),
 		began: time.Now(), tree: stackTree{rows: map[string]*row{}},
 	}
 }
@@ -98,7 +100,7 @@ func (v *view) event(e client.Event) {
 		v.tree.event(e)
 		return
 	}
-	if !v.json {
+	if !v.quiet {
 		fmt.Fprintln(os.Stderr, v.line(e))
 	}
 }
@@ -130,20 +132,12 @@ func (v *view) note(stack, text string) {
 func (v *view) say(format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.json {
+	if v.quiet {
 		return
 	}
 	v.erase()
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
-
-// The colours.
-const (
-	red   = "31"
-	green = "32"
-	dim   = "2"
-	bold  = "1"
-)
 
 func (v *view) paint(colour, text string) string {
 	if !v.colour || colour == "" {
@@ -165,7 +159,7 @@ func (v *view) confirm(ctx context.Context, p *client.Plan) (bool, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.erase()
-	if !v.json {
+	if !v.quiet {
 		for _, l := range v.plan(p) {
 			fmt.Fprintln(os.Stderr, l)
 		}
@@ -174,12 +168,12 @@ func (v *view) confirm(ctx context.Context, p *client.Plan) (bool, error) {
 	if len(lost) == 0 || v.plans {
 		return true, nil
 	}
-	return v.ask(ctx, fmt.Sprintf("%s: %s will be deleted or replaced. Go on?", p.Stack, count(len(lost), "resource")))
+	return ask(ctx, v.yes, fmt.Sprintf("%s: %s will be deleted or replaced. Go on?", p.Stack, count(len(lost), "resource")))
 }
 
 // ask asks on a terminal; elsewhere, and with --yes, the answer is yes.
-func (v *view) ask(ctx context.Context, question string) (bool, error) {
-	if v.yes || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
+func ask(ctx context.Context, yes bool, question string) (bool, error) {
+	if yes || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
 		return true, nil
 	}
 	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
@@ -314,7 +308,7 @@ type report struct {
 
 // deployed tells what became of all stacks. The error that it returns is the whole story of a failure.
 func (v *view) deployed(outcomes []*client.Outcome, err error) error {
-	if v.json {
+	if v.quiet {
 		doc := struct {
 			Stacks []report
 			Error  string `json:",omitempty"`
@@ -325,7 +319,7 @@ func (v *view) deployed(outcomes []*client.Outcome, err error) error {
 		if err != nil {
 			doc.Error = err.Error()
 		}
-		return errors.Join(printJSON(doc), err)
+		return errors.Join(v.out.print(doc, nil), err)
 	}
 	for _, o := range outcomes {
 		switch o.Result {
@@ -364,13 +358,6 @@ func (v *view) card(outcomes []*client.Outcome, err error) error {
 
 func (v *view) why(stack string, e *client.Event) string {
 	return v.paint(red, fmt.Sprintf("  why: %s (%s) %s: %s", e.LogicalID, e.Type, e.Status, e.Reason)) + "\n  try: glassine events " + stack
-}
-
-func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
 
 // count is a number with its noun.

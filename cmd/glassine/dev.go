@@ -25,13 +25,13 @@ import (
 type devCmd struct {
 	dataFlags   `embed:""`
 	Dir         string            `arg:"" type:"existingdir" help:"Folder of the function."`
-	Name        string            `help:"Name of the function; the folder's when not given."`
+	Name        string            `complete:"function" help:"Name of the function; the folder's when not given."`
 	Runtime     string            `help:"Runtime, such as nodejs20.x; found from the files when not given."`
 	Handler     string            `help:"Handler, such as index.handler; found from the files when not given."`
 	Env         map[string]string `help:"Environment variables, NAME=value." placeholder:"NAME=VALUE"`
 	Memory      int               `help:"Memory in MB." default:"512"`
 	Timeout     int               `help:"Timeout in seconds." default:"60"`
-	AccessPoint string            `help:"An Object Lambda access point whose GetObject the function is to answer from now on."`
+	AccessPoint string            `complete:"object-lambda" help:"An Object Lambda access point whose GetObject the function is to answer from now on."`
 }
 
 // How often files and the log are looked at.

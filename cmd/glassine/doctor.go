@@ -22,22 +22,44 @@ import (
 )
 
 type doctorCmd struct {
-	dataFlags `embed:""`
-	HTTPS     string `name:"https" help:"Address of the viewers' listener." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
+	HTTPS       string `name:"https" help:"Address of the viewers' listener." default:"127.0.0.1:8443" env:"GLASSINE_HTTPS"`
 }
 
 // Run looks at what clients need to reach a running glassine, and at what functions need of the machine, and says what is
 // wrong with the command that mends it. The error says that something does not work; what only limits is a warning.
 func (c *doctorCmd) Run() error {
+	found := []finding{}
 	d := &doctor{doctorCmd: c, getenv: os.Getenv, lookup: lookup, now: time.Now}
-	return errors.Join(d.examine()...)
+	if !c.forPeople() {
+		d.out = func(f finding) { found = append(found, f) }
+	}
+	wrong := d.examine()
+	if !c.forPeople() {
+		if err := c.print(found, nil); err != nil {
+			return err
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%s wrong: %w", isOrAre(len(wrong), "thing"), errors.Join(wrong...))
+	}
+	return nil
+}
+
+// isOrAre is a number of things and its verb.
+func isOrAre(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, noun)
 }
 
 // finding is what came of looking at one thing.
 type finding struct {
-	level string // ok, warning or wrong
-	what  string // in a sentence
-	try   string // a command or what else helps; ""
+	Level string // ok, warning or wrong
+	What  string // in a sentence
+	Try   string `json:",omitempty"` // a command or what else helps; ""
 }
 
 // doctor looks at one thing after another.
@@ -58,16 +80,17 @@ func lookup(host string) ([]string, error) {
 }
 
 func (d *doctor) say(f finding) {
-	if f.level == "wrong" {
-		d.wrong = append(d.wrong, errors.New(f.what))
+	if f.Level == "wrong" {
+		d.wrong = append(d.wrong, errors.New(f.What))
 	}
 	if d.out != nil {
 		d.out(f)
 		return
 	}
-	fmt.Printf("%-8s %s\n", f.level, f.what)
-	if f.try != "" {
-		fmt.Printf("%-8s try: %s\n", "", f.try)
+	colour := map[string]string{"ok": green, "warning": yellow, "wrong": red}[f.Level]
+	fmt.Printf("%s%s %s\n", painted(os.Stdout, colour, f.Level), strings.Repeat(" ", 8-len(f.Level)), f.What)
+	if f.Try != "" {
+		fmt.Printf("%-8s try: %s\n", "", f.Try)
 	}
 }
 
@@ -101,7 +124,7 @@ func (d *doctor) dataDirectory() bool {
 
 // endpoint answers over TLS, with the certificate of this installation, at the time that it is here.
 func (d *doctor) endpoint() bool {
-	reach, err := d.client()
+	reach, err := d.rootClient()
 	if err != nil {
 		d.say(finding{"wrong", err.Error(), ""})
 		return false
@@ -127,6 +150,15 @@ func (d *doctor) endpoint() bool {
 	return true
 }
 
+// rootClient signs with the root key, whatever the environment says.
+func (d *doctor) rootClient() (*api, error) {
+	key, _, err := d.dataFlags.credentials(func(string) string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	return d.clientOf(key, filepath.Join(d.Data, "ca.pem"))
+}
+
 // clock compares clocks: a signature is good for 15 minutes (Amazon S3 API Reference, RequestTimeTooSkewed).
 func (d *doctor) clock(answer http.Header) {
 	there, err := http.ParseTime(answer.Get("Date"))
@@ -140,7 +172,7 @@ func (d *doctor) clock(answer http.Header) {
 
 // credentials are taken.
 func (d *doctor) credentials() {
-	reach, err := d.client()
+	reach, err := d.rootClient()
 	if err == nil {
 		_, err = reach.Send("sts", "us-east-1", http.MethodPost, "https://sts.us-east-1.amazonaws.com/", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte("Action=GetCallerIdentity&Version=2011-06-15"))
 	}

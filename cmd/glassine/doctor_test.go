@@ -37,7 +37,7 @@ func TestDoctorReadsTheEnvironment(t *testing.T) {
 	} {
 		d, found := patient(t, func(d *doctor) { d.getenv = func(name string) string { return row.env[name] } })
 		d.environment()
-		if f := *found; len(f) != 1 || f[0].level != row.level || !strings.Contains(f[0].what, row.what) || row.level != "ok" && f[0].try == "" {
+		if f := *found; len(f) != 1 || f[0].Level != row.level || !strings.Contains(f[0].What, row.what) || row.level != "ok" && f[0].Try == "" {
 			t.Errorf("%s: %+v, want a %s with %q", row.name, f, row.level, row.what)
 		}
 	}
@@ -55,24 +55,24 @@ func TestDoctorComparesClocks(t *testing.T) {
 
 func TestDoctorSaysWhatIsNotThere(t *testing.T) {
 	d, found := patient(t, func(*doctor) {})
-	if d.dataDirectory() || len(d.wrong) != 1 || !strings.Contains((*found)[0].what, "there is no glassine in") {
+	if d.dataDirectory() || len(d.wrong) != 1 || !strings.Contains((*found)[0].What, "there is no glassine in") {
 		t.Errorf("an empty directory: %+v", *found)
 	}
 	d, found = patient(t, func(d *doctor) { d.Data = authorityOf(t, true) })
 	d.viewers()
-	if len(d.wrong) != 1 || !strings.Contains((*found)[0].what, "nothing listens on 127.0.0.1:1") {
+	if len(d.wrong) != 1 || !strings.Contains((*found)[0].What, "nothing listens on 127.0.0.1:1") {
 		t.Errorf("no listener: %+v", *found)
 	}
 	d, found = patient(t, func(d *doctor) { d.Data = authorityOf(t, true) })
 	d.trusted()
-	if f := *found; len(f) != 1 || f[0].level != "warning" || f[0].try != "glassine trust" {
+	if f := *found; len(f) != 1 || f[0].Level != "warning" || f[0].Try != "glassine trust" {
 		t.Errorf("an authority that nobody trusts: %+v", f)
 	}
 	d, found = patient(t, func(d *doctor) {
 		d.Data, d.now = authorityOf(t, true), func() time.Time { return time.Now().Add(70 * 24 * time.Hour) }
 	})
 	d.trusted()
-	if f := *found; len(f) != 1 || f[0].level != "wrong" || !strings.Contains(f[0].what, "ends on") {
+	if f := *found; len(f) != 1 || f[0].Level != "wrong" || !strings.Contains(f[0].What, "ends on") {
 		t.Errorf("an authority that ends soon: %+v", f)
 	}
 }

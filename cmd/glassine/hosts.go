@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,10 +21,11 @@ import (
 const endpointName = "glassine.localhost"
 
 type hostsCmd struct {
-	dataFlags `embed:""`
-	Write     bool   `help:"Write the lines into the file, in place of those that were written before." xor:"how"`
-	Remove    bool   `help:"Take the lines out of the file." xor:"how"`
-	File      string `help:"The hosts file." default:"/etc/hosts" type:"path"`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
+	Write       bool   `help:"Write the lines into the file, in place of those that were written before." xor:"how"`
+	Remove      bool   `help:"Take the lines out of the file." xor:"how"`
+	File        string `help:"The hosts file." default:"/etc/hosts" type:"path"`
 }
 
 // Run prints the names that clients ask for, as lines of a hosts file, or writes them into it. Names are those that there are
@@ -32,6 +34,7 @@ func (c *hostsCmd) Run() error {
 	if c.Remove {
 		return editHosts(c.File, nil)
 	}
+	type hostLine struct{ Address, Name string }
 	names, wild, err := c.names()
 	if err != nil {
 		return err
@@ -41,15 +44,16 @@ func (c *hostsCmd) Run() error {
 		return err
 	}
 	var lines []string
+	all := []hostLine{}
 	for _, name := range names {
 		lines = append(lines, address+" "+name)
+		all = append(all, hostLine{address, name})
 	}
 	for _, name := range wild {
 		fmt.Fprintf(os.Stderr, "glassine: a hosts file has no place for %s: write the names that you use\n", name)
 	}
 	if !c.Write {
-		fmt.Println(strings.Join(lines, "\n"))
-		return nil
+		return c.print(all, func(w io.Writer) { fmt.Fprintln(w, strings.Join(lines, "\n")) })
 	}
 	if err := editHosts(c.File, lines); err != nil {
 		return fmt.Errorf("%w (as root: glassine hosts --write)", err)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"glassine/cloudformation/client"
 )
 
@@ -24,7 +26,6 @@ type importCmd struct {
 	DryRun     bool              `help:"Tell what would be changed and left out, and make nothing."`
 	Write      string            `help:"Write the template as it is deployed to this file, too." placeholder:"FILE"`
 	Yes        bool              `short:"y" help:"Do not ask before something is deleted or replaced."`
-	NoColor    bool              `help:"Print without colours; so does NO_COLOR."`
 
 	Bucket      string `help:"In place of a template: a bucket of another S3 service, to put glassine in front of." placeholder:"BUCKET"`
 	Endpoint    string `help:"URL of that service, such as https://s3.eu-west-1.amazonaws.com." placeholder:"URL"`
@@ -34,22 +35,15 @@ type importCmd struct {
 	As          string `help:"What the bucket is called here; what it is called there when not given." placeholder:"NAME"`
 }
 
-// Help is shown below the flags.
-func (c *importCmd) Help() string {
-	return "With a template or a cdk.out: accounts in it become this one, resources and properties that glassine does not have are left out with what refers to them, " +
-		"each of which is told, and the rest is deployed. Code that is in a bucket or registry elsewhere is given with --code. " +
-		"With --bucket: a template with access points and a distribution over that bucket is deployed. When no glassine runs, this command runs one, with the bucket, until it is interrupted."
-}
-
 // Run imports.
-func (c *importCmd) Run() error {
+func (c *importCmd) Run(command *kong.Context) error {
 	ctx, stop := interruptible()
 	defer stop()
 	switch {
 	case c.Bucket != "" && c.Path != "":
 		return usageError{errors.New("a template and --bucket exclude each other")}
 	case c.Bucket != "":
-		return c.bucket(ctx)
+		return c.bucket(ctx, command)
 	case c.Path == "":
 		return usageError{errors.New("say what to import: a template, a cdk.out, or --bucket and --endpoint")}
 	}
@@ -69,7 +63,7 @@ func (c *importCmd) Run() error {
 
 // view makes the view and the deployer of this import.
 func (c *importCmd) view(reach *client.Client) (*view, *client.Deployer) {
-	v := newView(&stackFlags{Yes: c.Yes, NoColor: c.NoColor})
+	v := newView(&stackFlags{Yes: c.Yes})
 	v.plans = c.DryRun
 	return v, &client.Deployer{Client: reach, PlanOnly: c.DryRun, Confirm: v.confirm, Watch: v.event, Note: v.note}
 }
@@ -182,7 +176,7 @@ func (c *importCmd) assembly(ctx context.Context, reach *client.Client, account 
 }
 
 // bucket puts glassine in front of a bucket of another service.
-func (c *importCmd) bucket(ctx context.Context) error {
+func (c *importCmd) bucket(ctx context.Context, command *kong.Context) error {
 	if c.Endpoint == "" {
 		return usageError{errors.New("--bucket goes with --endpoint, the URL of its service")}
 	}
@@ -217,7 +211,7 @@ func (c *importCmd) bucket(ctx context.Context) error {
 	if err != nil { // none runs: this is it
 		c.Remote = append(c.Remote, flag)
 		fmt.Printf("From now on start it with the bucket:\n  glassine serve --remote %s\n", quote(flag))
-		return c.run(false, func(ctx context.Context) error { return c.over(ctx, t) })
+		return c.run(command, false, func(ctx context.Context) error { return c.over(ctx, t) })
 	}
 	_ = conn.Close() // it only had to open
 	reach, err := c.stacks()

@@ -21,8 +21,8 @@ import (
 )
 
 type inspectCmd struct {
-	Files  []string `arg:"" name:"file" help:"Pictures; folders, with all that is below them; or - alone, for standard input."`
-	Output string   `short:"o" help:"text: what a picture would give away, grouped by risk. json: all that it says, one object a line." enum:"json,text" default:"text"`
+	outputFlags `embed:""`
+	Files       []string `arg:"" name:"file" help:"Pictures; folders, with all that is below them; or - alone, for standard input."`
 }
 
 // inspected is what was found in one file: text is what is printed.
@@ -102,12 +102,12 @@ func (c *inspectCmd) describe(name string, src io.ReaderAt, size int64) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	if c.Output == "json" {
+	if !c.forPeople() {
 		file, err := json.Marshal(strings.ToValidUTF8(name, "\ufffd"))
 		if err != nil {
 			return nil, err
 		}
-		return fmt.Appendf(nil, "{\"file\":%s,%s\n", file, text[1:]), nil
+		return c.form(json.RawMessage(fmt.Appendf(nil, "{\"file\":%s,%s", file, text[1:])))
 	}
 	// What is no picture beside all that has a name: comments, thumbnails, C2PA, trailers.
 	plan, refused := metadata.Strip(src, size)
@@ -118,25 +118,8 @@ func (c *inspectCmd) describe(name string, src io.ReaderAt, size int64) ([]byte,
 	return leakReport(name, about, text, beside, refused)
 }
 
-// risks are what a picture gives away, the worst first, by parts of the names that say it. Of several the longest counts.
-var risks = []struct {
-	name  string
-	words []string
-}{
-	{"Where", []string{"GPS", "City", "Country", "Location", "Sublocation", "Province", "State", "CountryCode"}},
-	{"Who", []string{
-		"Artist", "Author", "Copyright", "Owner", "OwnerName", "creator", "Creator", "rights", "Rights", "By-line", "Byline", "Credit", "credit", "Contact", "Photographer",
-		"Person", "Writer", "contributor", "publisher", "CreatorContactInfo",
-	}},
-	{"When", []string{"Date", "DateCreated", "Time", "SubSec", "Offset"}},
-	{"Device", []string{
-		"Make", "Model", "Serial", "Lens", "Software", "Camera", "HostComputer", "MakerNote", "UniqueID", "DocumentID", "InstanceID", "CreatorTool", "Firmware",
-		"softwareAgent",
-	}},
-	{"Other", []string{
-		"ExposureTime", "LensSpecification", "GPSTag", "GPSVersionID", "StripOffsets", "TileOffsets", "SubjectLocation", "ExposureIndex", "ModelTransformation",
-	}},
-}
+// risks are what a picture gives away, as a report calls it: by metadata.Risk, the worst first.
+var risks = [...]string{metadata.RiskLocation: "Where", metadata.RiskPeople: "Who", metadata.RiskTime: "When", metadata.RiskDevice: "Device", metadata.RiskTechnical: "Other"}
 
 // positionTags are what metadata.Position has.
 var positionTags = strings.Fields("GPSLatitude GPSLatitudeRef GPSLongitude GPSLongitudeRef GPSAltitude GPSAltitudeRef")
@@ -155,10 +138,10 @@ func leakReport(name string, about *metadata.Info, text []byte, beside int64, re
 	}
 	b.WriteByte('\n')
 	for _, r := range risks {
-		for i, line := range groups[r.name] {
+		for i, line := range shownLines(groups[r]) {
 			label := ""
 			if i == 0 {
-				label = r.name
+				label = r
 			}
 			fmt.Fprintf(&b, "  %-8s %s\n", label, line)
 		}
@@ -177,6 +160,18 @@ func leakReport(name string, about *metadata.Info, text []byte, beside int64, re
 	return []byte(b.String()), nil
 }
 
+// shownLines are lines of which those with the names of settings are wrapped.
+func shownLines(lines []string) (out []string) {
+	for _, line := range lines {
+		if head, names, ok := strings.Cut(line, ": "); ok && (strings.HasSuffix(head, " settings") || strings.HasSuffix(head, " setting")) {
+			out = append(out, wrapped(strings.Split(head+": "+names, ", "))...)
+			continue
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
 // leakGroups returns the lines of each risk.
 func leakGroups(about *metadata.Info, text []byte) (map[string][]string, error) {
 	var all struct {
@@ -190,7 +185,7 @@ func leakGroups(about *metadata.Info, text []byte) (map[string][]string, error) 
 	var settings []string
 	add := func(source string, values map[string]any) {
 		for _, key := range slices.Sorted(maps.Keys(values)) {
-			s, risk := shownValue(values[key]), riskOf(key)
+			s, risk := shownValue(values[key]), risks[metadata.RiskOf(key)]
 			_, isNumber := values[key].(float64)
 			switch {
 			case s == "" || key == "Orientation":
@@ -222,9 +217,7 @@ func leakGroups(about *metadata.Info, text []byte) (map[string][]string, error) 
 	add("XMP", all.XMP)
 	add("IPTC", all.IPTC)
 	if len(settings) > 0 {
-		lines := wrapped(settings)
-		lines[0] = counted(len(settings), "setting") + ": " + lines[0]
-		groups["Other"] = append(groups["Other"], lines...)
+		groups["Other"] = append(groups["Other"], counted(len(settings), "setting")+": "+strings.Join(settings, ", "))
 	}
 	return groups, nil
 }
@@ -238,23 +231,6 @@ func isNumbers(v any) bool {
 		return strings.HasSuffix(shownValue(v), " bytes")
 	}
 	return false
-}
-
-// riskOf returns the group of a name.
-func riskOf(key string) string {
-	risk, longest := "Other", 0
-	for _, r := range risks {
-		for _, word := range r.words {
-			n := len(word)
-			if word == "GPS" {
-				n = len("GPSTag") - 1 // before Date and Time, and behind its own exceptions
-			}
-			if n > longest && strings.Contains(key, word) {
-				risk, longest = r.name, n
-			}
-		}
-	}
-	return risk
 }
 
 // wrapped joins words to lines of some 100 bytes.

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"time"
 
 	"glassine/transform/metadata"
 )
@@ -23,14 +22,8 @@ type stripCmd struct {
 	Metadata string   `help:"What stays: none (the orientation alone), copyright (Exif's Artist and Copyright too) or keep." enum:"none,copyright,keep" default:"none"`
 	ICC      string   `name:"icc" help:"Whether the colour profile stays: keep or strip." enum:"keep,strip" default:"keep"`
 	Force    bool     `short:"f" help:"Overwrite results that are there already."`
+	DryRun   bool     `help:"Tell where results would go and how many bytes they would be, and write nothing."`
 	Jobs     int      `short:"j" help:"How many pictures at once; as many as there are processors when not given."`
-}
-
-// Help is shown below the flags.
-func (c *stripCmd) Help() string {
-	return "A result is the same picture, pixel for pixel and the right way up, without what it says about its maker. Files keep their mode. " +
-		"Pictures that cannot be stripped are named at the end, with the reason, and the exit status is then 1. " +
-		"Below a folder, files that are no pictures are left alone, symbolic links are not followed, and results of before (*.clean.*) are not taken for pictures."
 }
 
 // stripJob is one picture and where its result goes.
@@ -54,7 +47,7 @@ func (c *stripCmd) Run() error {
 		return err
 	}
 	if c.InPlace && c.Out != "" {
-		return errors.New("--in-place and --out exclude each other")
+		return usageError{errors.New("--in-place and --out exclude each other")}
 	}
 	if len(c.Files) == 1 && c.Files[0] == "-" {
 		return c.standardInput()
@@ -79,6 +72,9 @@ func (c *stripCmd) options() metadata.Options {
 func (c *stripCmd) plan(f *finder) ([]stripJob, error) {
 	var out *os.Root
 	outIsFile := c.Out != "" && len(c.Files) == 1 && !isDir(c.Files[0]) && !isDir(c.Out) && !strings.HasSuffix(c.Out, string(filepath.Separator))
+	if c.DryRun && c.Out != "" && !outIsFile && !isDir(c.Out) {
+		return nil, usageError{fmt.Errorf("--dry-run: %s is not a folder that is there", c.Out)}
+	}
 	if c.Out != "" && !outIsFile {
 		if err := os.MkdirAll(c.Out, 0o777); err != nil {
 			return nil, err
@@ -161,7 +157,10 @@ func (c *stripCmd) strip(ctx context.Context, f *finder, jobs []stripJob) error 
 	if c.Jobs < 1 {
 		c.Jobs = runtime.GOMAXPROCS(0)
 	}
-	bar := newProgress(len(jobs))
+	bar := newMeter("", int64(len(jobs)))
+	if len(jobs) < 2 {
+		bar = nil
+	}
 	failed, other, saved := f.problems, 0, int64(0)
 	done := inOrder(ctx, len(jobs), c.Jobs, func(i int) stripResult { return c.one(jobs[i]) }, func(i int, r stripResult) {
 		j := jobs[i]
@@ -174,14 +173,20 @@ func (c *stripCmd) strip(ctx context.Context, f *finder, jobs []stripJob) error 
 			failed = append(failed, fmt.Errorf("%s: %w", shownName(j.shown), r.err))
 		default:
 			saved += r.before - r.after
-			bar.line("%s -> %s: %d bytes, of %d", shownName(j.shown), shownName(j.out.shown), r.after, r.before)
+			if bar == nil {
+				fmt.Printf("%s -> %s: %d bytes, of %d\n", shownName(j.shown), shownName(j.out.shown), r.after, r.before)
+			}
 		}
-		bar.step()
+		bar.step(1)
 	})
 	bar.end()
 	stripped := done - other - (len(failed) - len(f.problems))
 	if len(jobs) > 1 {
-		fmt.Printf("%s stripped, %s less\n", counted(stripped, "picture"), shownSize(saved))
+		done := "stripped"
+		if c.DryRun {
+			done = "would be stripped"
+		}
+		fmt.Printf("%s %s, %s less\n", counted(stripped, "picture"), done, shownSize(saved))
 	}
 	if other > 0 {
 		fmt.Fprintf(os.Stderr, "left alone: %s of other kinds\n", counted(other, "file"))
@@ -224,6 +229,9 @@ func (c *stripCmd) one(j stripJob) (r stripResult) {
 	plan, err := c.options().Strip(src, info.Size())
 	if err != nil {
 		return stripResult{err: j.notPicture(err)}
+	}
+	if c.DryRun {
+		return stripResult{before: info.Size(), after: plan.Size}
 	}
 	if dir := filepath.ToSlash(filepath.Dir(filepath.FromSlash(j.out.name))); dir != "." {
 		if err := j.out.root.MkdirAll(dir, 0o777); err != nil {
@@ -301,47 +309,4 @@ func (c *stripCmd) stream(src *os.File, size int64) error {
 		return fmt.Errorf("%s %w", shownName(c.Out), err)
 	}
 	return nil
-}
-
-// progress is a bar on a terminal; nil writes lines to standard output instead. One goroutine may use it.
-type progress struct {
-	total, done int
-	shown       time.Time
-}
-
-// newProgress returns a bar when standard error is a terminal.
-func newProgress(total int) *progress {
-	if !isTerminal(os.Stderr) || total < 2 {
-		return nil
-	}
-	return &progress{total: total}
-}
-
-// line writes a line about one file where there is no bar.
-func (p *progress) line(format string, args ...any) {
-	if p == nil {
-		fmt.Printf(format+"\n", args...)
-	}
-}
-
-// step counts one more. The bar is drawn ten times a second at most.
-func (p *progress) step() {
-	if p == nil {
-		return
-	}
-	p.done++
-	if time.Since(p.shown) < 100*time.Millisecond && p.done < p.total {
-		return
-	}
-	p.shown = time.Now()
-	const width = 40
-	n := width * p.done / p.total
-	fmt.Fprintf(os.Stderr, "\r[%s%s] %d of %d", strings.Repeat("#", n), strings.Repeat(".", width-n), p.done, p.total)
-}
-
-// end leaves the bar's line.
-func (p *progress) end() {
-	if p != nil {
-		fmt.Fprint(os.Stderr, "\r\x1b[K")
-	}
 }

@@ -234,7 +234,7 @@ func TestStripInPlace(t *testing.T) {
 	if got := list(t, dir); len(got) != 2 {
 		t.Errorf("files that were left: %v", got)
 	}
-	wants(t, 1, "strip", "--in-place", "--out", "x", dir)
+	wants(t, 2, "strip", "--in-place", "--out", "x", dir)
 }
 
 func TestStripFollowsNoLinkOutOfAFolder(t *testing.T) {

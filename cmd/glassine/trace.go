@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,20 +17,20 @@ import (
 )
 
 type traceCmd struct {
-	dataFlags `embed:""`
-	URL       string   `arg:"" optional:"" help:"URL as a viewer opens it, such as https://localhost:8443/sample.jpg."`
-	ID        string   `help:"Show how an earlier request was answered, by its X-Amz-Cf-Id, in place of making one."`
-	Last      bool     `help:"List the last requests that were no hits, in place of making one."`
-	Header    []string `short:"H" sep:"none" help:"Header of the request, as 'Name: value'; repeat for several."`
-	Head      bool     `help:"Make a HEAD request."`
-	Output    string   `enum:"text,json" default:"text" help:"text or json."`
+	dataFlags   `embed:""`
+	outputFlags `embed:""`
+	URL         string   `arg:"" optional:"" complete:"viewer-url" help:"URL as a viewer opens it, such as https://localhost:8443/sample.jpg."`
+	ID          string   `help:"Show how an earlier request was answered, by its X-Amz-Cf-Id, in place of making one."`
+	Last        bool     `help:"List the last requests that were no hits, in place of making one."`
+	Header      []string `short:"H" sep:"none" help:"Header of the request, as 'Name: value'; repeat for several."`
+	Head        bool     `help:"Make a HEAD request."`
 }
 
 // Run asks the running server to make the request, and prints how it was answered. The request is a real one: what it fetches is
 // cached.
 func (c *traceCmd) Run() error {
 	if asked := []bool{c.URL != "", c.ID != "", c.Last}; len(slices.DeleteFunc(asked, func(b bool) bool { return !b })) != 1 {
-		return errors.New("name either a URL or, with --id, a request, or ask for the --last ones")
+		return usageError{errors.New("name either a URL or, with --id, a request, or ask for the --last ones")}
 	}
 	reach, err := c.client()
 	if err != nil {
@@ -65,13 +63,7 @@ func (c *traceCmd) Run() error {
 		}
 		out, text = traced, func(w io.Writer) { writeTraced(w, traced) }
 	}
-	if c.Output == "json" {
-		e := json.NewEncoder(os.Stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(out)
-	}
-	text(os.Stdout)
-	return nil
+	return c.print(out, text)
 }
 
 func (c *traceCmd) request() (edge.TraceRequest, error) {
@@ -82,7 +74,7 @@ func (c *traceCmd) request() (edge.TraceRequest, error) {
 	for _, line := range c.Header {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return r, fmt.Errorf("--header %q is not 'Name: value'", line)
+			return r, usageError{fmt.Errorf("--header %q is not 'Name: value'", line)}
 		}
 		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
