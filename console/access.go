@@ -40,6 +40,12 @@ func trustOf(services ...string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":` + principal + `},"Action":"sts:AssumeRole"}]}`
 }
 
+// trusted are the services that the form of a role offers; custom is a document.
+var trusted = map[string][]string{
+	"lambda":     {"lambda.amazonaws.com"},
+	"edgelambda": {"lambda.amazonaws.com", "edgelambda.amazonaws.com"},
+}
+
 func createIdentity(q *request) error {
 	name := strings.TrimSpace(q.form("name"))
 	if q.form("do") == "user" {
@@ -48,9 +54,11 @@ func createIdentity(q *request) error {
 		}
 		return q.done("/access/users/"+url.PathEscape(name), "Made the user "+name+", who may do nothing yet.")
 	}
-	trust := trustOf("lambda.amazonaws.com")
-	if q.form("trust") == "edge" {
-		trust = trustOf("lambda.amazonaws.com", "edgelambda.amazonaws.com")
+	trust := strings.TrimSpace(q.form("document"))
+	if services, ok := trusted[q.form("trust")]; ok {
+		trust = trustOf(services...)
+	} else if trust == "" {
+		return q.again(&asked{"A trust policy of one's own is needed.", "Who may assume the role is custom, and the document is empty.", ""}, accessPage)
 	}
 	if err := q.aws.CreateRole(q.ctx(), name, trust, strings.TrimSpace(q.form("description"))); err != nil {
 		return q.again(err, accessPage)

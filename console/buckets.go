@@ -172,13 +172,13 @@ func objectPage(q *request) error {
 // objectContent is the object itself, where it can do no harm.
 func objectContent(q *request) error { return q.preview(q.r.PathValue("bucket"), q.arg("key")) }
 
-func (c *Console) bucketRoutes(show, do func(string, handler), mux *http.ServeMux) {
+func (c *Console) bucketRoutes(show, do, send func(string, handler), mux *http.ServeMux) {
 	show("/buckets", bucketsPage)
 	do("/buckets", createBucket)
 	show("/buckets/{bucket}", bucketPage)
 	do("/buckets/{bucket}", bucketAction)
 	show("/buckets/{bucket}/object", objectPage)
-	show("/buckets/{bucket}/content", objectContent)
+	send("/buckets/{bucket}/content", objectContent)
 	mux.HandleFunc("POST /buckets/{bucket}/upload", c.action(maxUpload, c.scripted(func(q *request) error {
 		if q.r.ContentLength < 0 || q.arg("key") == "" {
 			return &asked{"Nothing to store.", "An upload names a key, and says how long it is.", ""}

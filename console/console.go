@@ -101,6 +101,8 @@ type Console struct {
 	pages    *pages
 	assets   assets
 	handler  http.Handler
+	shown    []string // patterns of pages
+	docs     docs
 	running  context.Context // ends when streams are to end
 	stop     context.CancelFunc
 	done     chan struct{}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,7 +32,10 @@ var goodKey = sigv4.Credentials{AccessKeyID: "AKIAGOOD", SecretAccessKey: "secre
 // does not know is refused, as everything is that is not allowed.
 type fakeAWS struct {
 	answers map[string]string
+
+	mu      sync.Mutex // guards asked and queries
 	asked   []string
+	queries []string // of each
 }
 
 func (f *fakeAWS) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -59,7 +63,9 @@ func (f *fakeAWS) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		name = form.Get("Action")
 	}
-	f.asked = append(f.asked, name)
+	f.mu.Lock()
+	f.asked, f.queries = append(f.asked, name), append(f.queries, r.URL.Query().Encode())
+	f.mu.Unlock()
 	if body, ok := f.answers[name]; ok {
 		return answer(200, body)
 	}
@@ -67,6 +73,9 @@ func (f *fakeAWS) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 const identityXML = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/anna</Arn><UserId>AIDA</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`
+
+// signInXML are the credentials of a session, which fakeAWS takes for goodKey's.
+const signInXML = `<GlassineSignInResponse><GlassineSignInResult><Credentials><AccessKeyId>AKIAGOOD</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>of a session</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></GlassineSignInResult></GlassineSignInResponse>`
 
 // rig is a console on an AWS of the test's.
 type rig struct {
@@ -78,7 +87,7 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	rg := &rig{aws: &fakeAWS{answers: map[string]string{"GetCallerIdentity": identityXML}}, now: time.Now(), t: t}
+	rg := &rig{aws: &fakeAWS{answers: map[string]string{"GetCallerIdentity": identityXML, "GlassineSignIn": signInXML}}, now: time.Now(), t: t}
 	cfg := Config{
 		Transport: rg.aws, Viewer: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("no edge here") }),
 		Inspect: func(io.ReaderAt, int64) (*Picture, error) { return nil, errors.New("no picture") },

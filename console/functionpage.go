@@ -129,6 +129,9 @@ type functionData struct {
 	Answer      string
 	Isolation   string
 	Why         []string
+	Timings     timings
+	Source      *archived // nil where it is no archive, or may not be read
+	NoSource    string    // why
 }
 
 // getEvent is what S3 Object Lambda sends a function, to test one with.
@@ -155,14 +158,18 @@ func functionTested(q *request, event string, test *client.Invocation) error {
 		d.Versions, _ = aws.ListVersions(q.ctx(), name) // what may not be asked is not shown
 		d.Aliases, _ = aws.ListAliases(q.ctx(), name)
 		d.Group = "/aws/lambda/" + name
-		d.Events, _ = aws.FilterLogEvents(q.ctx(), client.Filter{Group: d.Group, From: q.c.cfg.Now().Add(-time.Hour), Limit: 200})
+		d.Events, _ = aws.FilterLogEvents(q.ctx(), client.Filter{Group: d.Group, From: q.c.cfg.Now().Add(-time.Hour), Limit: 1000})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	d.Timings = timingsOf(d.Events)
 	if len(d.Events) > 40 {
 		d.Events = d.Events[len(d.Events)-40:]
+	}
+	if d.Code.ImageUri == "" && d.Code.Location != "" {
+		d.Source, d.NoSource = q.source(d.Code.Location, q.arg("file"))
 	}
 	d.Environment = variables(d.Function.Environment.Variables)
 	if test != nil {
@@ -225,6 +232,18 @@ func functionAction(q *request) error {
 			version, err := aws.PublishVersion(q.ctx(), name)
 			text = "Published " + functionName(version) + "."
 			return err
+		case "alias":
+			alias, version := strings.TrimSpace(q.form("alias")), q.form("version")
+			text = "The alias " + alias + " is version " + version + "."
+			all, err := aws.ListAliases(q.ctx(), name)
+			if err != nil {
+				return err
+			}
+			known := slices.ContainsFunc(all, func(a client.Alias) bool { return a.Name == alias })
+			return aws.PutAlias(q.ctx(), name, alias, version, !known)
+		case "drop-alias":
+			text = "The alias " + q.form("alias") + " is gone."
+			return aws.DeleteAlias(q.ctx(), name, q.form("alias"))
 		case "delete":
 			text, to = "Deleted the function "+name+".", "/functions"
 			return aws.DeleteFunction(q.ctx(), name)

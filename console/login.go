@@ -49,10 +49,15 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	creds, p := c.offered(r)
+	key := creds.AccessKeyID
 	var who client.Identity
+	var until time.Time
 	if p == nil {
 		var err error
-		if who, err = c.identify(r.Context(), creds); err != nil {
+		if who, err = c.identify(r.Context(), creds); err == nil {
+			creds, until, err = c.trade(r.Context(), creds)
+		}
+		if err != nil {
 			p = &problem{What: "This access key does not open anything.", Why: problemOf(err).Why, Try: "glassine env"}
 		}
 	}
@@ -62,7 +67,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.sessions.drop(c.token(r)) // a new session for a new user: no token outlives a login
-	token, _ := c.sessions.begin(creds, who)
+	token, _ := c.sessions.begin(creds, who, key, until)
 	cookie := c.cookie(r)
 	cookie.Value, cookie.MaxAge = token, int(sessionLife/time.Second)
 	http.SetCookie(w, cookie)
@@ -87,6 +92,15 @@ func (c *Console) offered(r *http.Request) (sigv4.Credentials, *problem) {
 		return creds, &problem{What: "Both parts of an access key are needed.", Why: "The id and the secret.", Try: "glassine env"}
 	}
 	return creds, nil
+}
+
+// trade gives a long-term key for credentials of a session, which is all that is kept of it. Who has a session's credentials
+// already keeps them: STS tells nobody when they end, so calls with them will.
+func (c *Console) trade(ctx context.Context, creds sigv4.Credentials) (sigv4.Credentials, time.Time, error) {
+	if creds.SessionToken != "" {
+		return creds, time.Time{}, nil
+	}
+	return c.client(creds).SignIn(ctx, sessionLife)
 }
 
 // identify asks STS who signs with creds.

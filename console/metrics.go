@@ -24,7 +24,8 @@ const (
 // keptLabels are the labels whose values are told apart; over all others a metric is summed up.
 var keptLabels = []string{"le", "result", "status", "outcome"}
 
-// sample is a reading: values by metric, and by metric{label=value} for the labels that are kept.
+// sample is a reading: values by metric, by metric{label=value} for the labels that are kept, and by
+// metric{distribution=value,result=value}.
 type sample struct {
 	at     time.Time
 	values map[string]float64
@@ -100,6 +101,9 @@ func parseMetrics(r io.Reader) map[string]float64 {
 			if value, ok := labels[l]; ok {
 				out[name+"{"+l+"="+value+"}"] += v
 			}
+		}
+		if of, ok := labels["distribution"]; ok && labels["result"] != "" { // a distribution's page tells its own apart
+			out[name+"{distribution="+of+",result="+labels["result"]+"}"] += v
 		}
 	}
 	return out

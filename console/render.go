@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -42,10 +43,13 @@ type problem struct {
 	Status          int
 }
 
-// pages are the parsed templates, by file name without its ending.
-type pages struct{ all map[string]*template.Template }
+// pages are the templates, by file name without its ending. Each is parsed when it is first shown: all of them take a good part of
+// the time that a start may take.
+type pages struct {
+	all map[string]func() (*template.Template, error)
+}
 
-// loadPages parses every template with the layout and its parts.
+// loadPages parses the layout and its parts, and finds the pages.
 func loadPages(files fs.FS, a assets) (*pages, error) {
 	base, err := template.New("layout").Funcs(functions(a)).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -55,20 +59,22 @@ func loadPages(files fs.FS, a assets) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &pages{all: map[string]*template.Template{}}
+	out := &pages{all: map[string]func() (*template.Template, error){}}
 	for _, name := range names {
 		short := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
 		if short == "layout" || short == "parts" {
 			continue
 		}
-		t, err := base.Clone()
-		if err == nil {
-			t, err = t.ParseFS(files, name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("template %s: %w", short, err)
-		}
-		out.all[short] = t
+		out.all[short] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := base.Clone()
+			if err == nil {
+				t, err = t.ParseFS(files, name)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("template %s: %w", short, err)
+			}
+			return t, nil
+		})
 	}
 	return out, nil
 }
@@ -76,13 +82,17 @@ func loadPages(files fs.FS, a assets) (*pages, error) {
 // render writes a page whole or, when its template fails, an error that says nothing of it.
 func (c *Console) render(w http.ResponseWriter, status int, page string, v *view) {
 	var b bytes.Buffer
-	t := c.pages.all[page]
-	if t == nil {
+	parse := c.pages.all[page]
+	if parse == nil {
 		c.cfg.Log.Error("console page missing", "page", page)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	if err := t.ExecuteTemplate(&b, "layout", v); err != nil {
+	t, err := parse()
+	if err == nil {
+		err = t.ExecuteTemplate(&b, "layout", v)
+	}
+	if err != nil {
 		c.cfg.Log.Error("console page not rendered", "page", page, "error", err.Error())
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return

@@ -24,7 +24,9 @@ const maxSessions = 1000
 
 // session is a user who is logged in. It lives in memory alone: a restart logs everybody out.
 type session struct {
-	creds    sigv4.Credentials
+	creds    sigv4.Credentials // of a session of STS's; never a key that lasts, whoever logged in with one
+	key      string            // id of the key that was logged in with
+	until    time.Time
 	identity client.Identity
 	csrf     string // stands in every form
 	begun    time.Time
@@ -74,11 +76,14 @@ func newSessions(now func() time.Time) *sessions {
 	return &sessions{now: now, all: map[key]*session{}, links: map[key]link{}}
 }
 
-// begin makes a session and returns the token of its cookie.
-func (s *sessions) begin(creds sigv4.Credentials, who client.Identity) (token string, made *session) {
+// begin makes a session that lasts until then at most, and returns the token of its cookie.
+func (s *sessions) begin(creds sigv4.Credentials, who client.Identity, key string, until time.Time) (token string, made *session) {
 	token = newToken()
 	now := s.now()
-	made = &session{creds: creds, identity: who, csrf: newToken(), begun: now, last: now, guide: map[string]string{}}
+	if longest := now.Add(sessionLife); until.IsZero() || until.After(longest) {
+		until = longest
+	}
+	made = &session{creds: creds, key: key, until: until, identity: who, csrf: newToken(), begun: now, last: now, guide: map[string]string{}}
 	made.ctx, made.end = context.WithCancel(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +189,7 @@ func (s *session) lastUse() time.Time {
 }
 
 func (s *session) over(now time.Time) bool {
-	return now.Sub(s.begun) >= sessionLife || now.Sub(s.lastUse()) >= sessionIdle
+	return !now.Before(s.until) || now.Sub(s.lastUse()) >= sessionIdle
 }
 
 // say keeps a flash for the next page.

@@ -16,7 +16,7 @@ type factGroup struct {
 }
 
 func settingsPage(q *request) error {
-	d := settingsData{Who: q.s.identity.Arn, Key: q.s.creds.AccessKeyID, Until: q.s.begun.Add(sessionLife).UTC().Format("15:04 MST")}
+	d := settingsData{Who: q.s.identity.Arn, Key: q.s.key, Until: q.s.until.UTC().Format("15:04 MST")}
 	if q.c.cfg.Facts != nil {
 		for _, f := range q.c.cfg.Facts() {
 			if len(d.Groups) == 0 || d.Groups[len(d.Groups)-1].Name != f.Group {

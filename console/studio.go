@@ -17,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"glassine/aws/arn"
 	"glassine/console/client"
 	"glassine/telemetry"
 )
@@ -264,7 +263,7 @@ func (c *Console) asViewer(r *http.Request, u, accept string) (*viewed, []byte, 
 	if err != nil {
 		return nil, nil, &asked{"This is no URL.", u, ""}
 	}
-	req.Header.Set("User-Agent", "glassine-console")
+	req.Header.Set("User-Agent", studioAgent)
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
@@ -318,37 +317,8 @@ func studioHops(q *request) error {
 	if err != nil {
 		return err
 	}
-	for i := range t.Facts {
-		t.Facts[i].Value, t.Facts[i].Why = shown(t.Facts[i].Value), shown(t.Facts[i].Why)
-	}
+	t = readable(t)
 	return q.json(hops{Trace: &t})
-}
-
-// logged is what a function wrote while it worked on one request.
-type logged struct {
-	Group string   `json:"group"`
-	Lines []string `json:"lines"`
-}
-
-// studioLog is what a function wrote about one invocation: the lines of its log that have the invocation's id.
-func studioLog(q *request) error {
-	function, err := arn.Parse(q.arg("function"))
-	if err != nil || function.Service != "lambda" {
-		return &asked{"This is no function.", q.arg("function"), ""}
-	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(function.Resource, "function:"), ":")
-	out := logged{Group: "/aws/lambda/" + name, Lines: []string{}}
-	err = q.inRegion(function.Region, func(aws *client.Client) error {
-		events, err := aws.FilterLogEvents(q.ctx(), client.Filter{Group: out.Group, Pattern: `"` + strings.ReplaceAll(q.arg("id"), `"`, "") + `"`, From: q.c.cfg.Now().Add(-time.Hour), Limit: 200})
-		for _, e := range events {
-			out.Lines = append(out.Lines, e.Time().UTC().Format("15:04:05.000")+"  "+shown(strings.TrimRight(e.Message, "\n")))
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return q.json(out)
 }
 
 // studioDenied asks for the original as a stranger would: without a signature.

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"archive/zip"
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"glassine/console"
 	"glassine/iam"
 	"glassine/transform/sample"
 )
@@ -50,6 +55,12 @@ func TestConsole(t *testing.T) {
 	if err := os.WriteFile(pdf, []byte("%PDF-1.4\n%%EOF\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	archive := filepath.Join(dir, "hello.zip")
+	writeArchive(t, archive, map[string]string{"index.js": "exports.handler = async () => require('./lib/more.js');\n", "lib/more.js": "module.exports = 42;\n"})
+	pages, err := json.Marshal(console.Pages())
+	if err != nil {
+		t.Fatal(err)
+	}
 	screens, err := filepath.Abs(filepath.Join("..", "bin", "console"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +80,7 @@ func TestConsole(t *testing.T) {
 	cmd.Dir = "node"
 	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium, "CONSOLE=http://"+s.Addresses().Admin, "LINKS="+link, "KEY="+key.AccessKeyID+" "+key.SecretAccessKey,
 		"BUCKET="+bucket, "PHOTO="+photo, "PDF="+pdf, "SCREENS="+screens, "NOBODY="+nobody.AccessKeyID+" "+nobody.SecretAccessKey, "DISTRIBUTION="+distributions[0].ID,
-		"VIEWER=https://localhost:"+port, "HOME="+dir)
+		"VIEWER=https://localhost:"+port, "ZIP="+archive, "PAGES="+string(pages), "HOME="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -93,10 +104,32 @@ func TestConsole(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("console.mjs: %v", err)
 	}
-	if checks < 150 { // 28 pages in two schemes and two widths alone are 224
+	if checks < 350 { // 35 pages in two schemes and three widths alone are 280
 		t.Errorf("only %d checks held", checks)
 	}
 	t.Logf("%d checks held", checks)
+}
+
+// writeArchive writes a function's archive.
+func writeArchive(t *testing.T, path string, files map[string]string) {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range files {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // putHostile stores what would act in the console's name if it could.

@@ -2,7 +2,7 @@ package client
 
 import (
 	"bytes"
-	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -198,30 +198,65 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-func TestReplaceEnabled(t *testing.T) {
-	config := `<?xml version="1.0"?><DistributionConfig xmlns="x"><Logging><Enabled>false</Enabled></Logging><Enabled>true</Enabled><Staging>false</Staging></DistributionConfig>`
-	got, err := replaceEnabled([]byte(config), false)
-	if want := strings.Replace(config, "<Enabled>true<", "<Enabled>false<", 1); err != nil || string(got) != want {
-		t.Errorf("replaceEnabled = %s, %v; want %s", got, err, want)
+// A configuration that is sent back has all that it had, but for what was to change.
+func TestEditDistribution(t *testing.T) {
+	const config = `<?xml version="1.0"?><DistributionConfig xmlns="x"><Logging><Enabled>false</Enabled></Logging><Enabled>true</Enabled><Comment>a &lt; b</Comment>` +
+		`<CacheBehaviors><Quantity>0</Quantity></CacheBehaviors></DistributionConfig>`
+	a := &aws{status: 200, header: http.Header{"Etag": {"E1"}}, body: config}
+	c := newClient(a)
+	if err := c.SetEnabled(t.Context(), "D", false); err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "<a/>", "<a><b><Enabled>true</Enabled></b></a>", "<a><Enabled/></a>", "<a>"} {
-		if got, err := replaceEnabled([]byte(bad), true); err == nil {
-			t.Errorf("replaceEnabled(%q) = %s, want an error", bad, got)
+	want := strings.Replace(strings.TrimPrefix(config, `<?xml version="1.0"?>`), "<Enabled>true<", "<Enabled>false<", 1)
+	if a.sent != want || a.last.Header.Get("If-Match") != "E1" {
+		t.Errorf("sent %s under %q, want %s", a.sent, a.last.Header.Get("If-Match"), want)
+	}
+	if got := c.Calls()[1].Command; !strings.Contains(got, "jq '.Enabled = false' > config.json") || !strings.Contains(got, "--if-match E1") {
+		t.Errorf("command = %s", got)
+	}
+	if err := c.EditDistribution(t.Context(), "D", ".", func(e *Element) error {
+		e.Of("CacheBehaviors").SetItems([]*Element{NewElement("CacheBehavior", "PathPattern", "/a/*")})
+		e.Set("origin", "DefaultCacheBehavior", "TargetOriginId")
+		e.Drop("Logging")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"<CacheBehaviors><Quantity>1</Quantity><Items><CacheBehavior><PathPattern>/a/*</PathPattern></CacheBehavior></Items></CacheBehaviors>",
+		"<DefaultCacheBehavior><TargetOriginId>origin</TargetOriginId></DefaultCacheBehavior>",
+	} {
+		if !strings.Contains(a.sent, part) {
+			t.Errorf("sent %s, want %s in it", a.sent, part)
 		}
+	}
+	if strings.Contains(a.sent, "Logging") {
+		t.Errorf("sent %s with what was dropped", a.sent)
+	}
+	refused := errors.New("no")
+	a.last = nil
+	if err := c.EditDistribution(t.Context(), "D", ".", func(*Element) error { return refused }); !errors.Is(err, refused) || a.last.Method != http.MethodGet {
+		t.Errorf("an edit that refuses: %v, last %s", err, a.last.Method)
 	}
 }
 
-func FuzzReplaceEnabled(f *testing.F) {
-	f.Add([]byte(`<a><Enabled>true</Enabled></a>`))
-	f.Add([]byte(`<a><Enabled><Enabled/></Enabled></a>`))
-	f.Fuzz(func(t *testing.T, config []byte) {
-		got, err := replaceEnabled(config, true)
+func FuzzParseElement(f *testing.F) {
+	for _, seed := range []string{`<a xmlns="x"><b>1 &amp; 2</b><c/></a>`, "", "<a>", "<a/><b/>", strings.Repeat("<a>", 40) + strings.Repeat("</a>", 40)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := parseElement(raw)
 		if err != nil {
 			return
 		}
-		var v struct{ Enabled []bool }
-		if err := xml.Unmarshal(got, &v); err == nil && !bytes.Contains(config, []byte("<!")) && (len(v.Enabled) == 0 || !v.Enabled[0]) {
-			t.Errorf("replaceEnabled(%q) = %q, whose first Enabled is not true", config, got)
+		var first, second bytes.Buffer
+		e.bytes(&first)
+		again, err := parseElement(first.Bytes())
+		if err != nil {
+			t.Fatalf("%q became %q, which is none: %v", raw, first.Bytes(), err)
+		}
+		if again.bytes(&second); !bytes.Equal(first.Bytes(), second.Bytes()) {
+			t.Errorf("%q became %q, then %q", raw, first.Bytes(), second.Bytes())
 		}
 	})
 }

@@ -16,6 +16,28 @@ type Stack struct {
 	Outputs                                      []StackOutput `xml:"Outputs>member"`
 }
 
+// ChangeSet is what a new template would do to a stack. (CloudFormation API Reference, DescribeChangeSet.)
+type ChangeSet struct {
+	ChangeSetId, ChangeSetName, StackId, StackName, Status, StatusReason, ExecutionStatus string
+	Changes                                                                               []Change `xml:"Changes>member>ResourceChange"`
+}
+
+// Change is what happens to one resource: Action is Add, Modify, Remove or Import, Replacement of a Modify is True, False or
+// Conditional.
+type Change struct {
+	Action, PolicyAction, LogicalResourceId, PhysicalResourceId, ResourceType, Replacement string
+	Details                                                                                []ChangeDetail `xml:"Details>member"`
+}
+
+// ChangeDetail is a property that changes.
+type ChangeDetail struct {
+	Attribute   string `xml:"Target>Attribute"`
+	Name        string `xml:"Target>Name"`
+	Recreation  string `xml:"Target>RequiresRecreation"`
+	BeforeValue string `xml:"Target>BeforeValue"`
+	AfterValue  string `xml:"Target>AfterValue"`
+}
+
 // StackOutput is an output of a stack.
 type StackOutput struct{ OutputKey, OutputValue, Description string }
 
@@ -27,8 +49,8 @@ type StackResource struct {
 
 // StackEvent is an event of a stack.
 type StackEvent struct {
-	LogicalResourceId, ResourceType, ResourceStatus, ResourceStatusReason string
-	Timestamp                                                             time.Time
+	EventId, StackName, LogicalResourceId, PhysicalResourceId, ResourceType, ResourceStatus, ResourceStatusReason string
+	Timestamp                                                                                                     time.Time
 }
 
 // DescribeStacks returns all stacks, or the one of a name.
@@ -87,5 +109,62 @@ func (c *Client) CreateStack(ctx context.Context, name, template string) error {
 func (c *Client) DeleteStack(ctx context.Context, name string) error {
 	_, err := c.xml(ctx, c.query("cloudformation", "DeleteStack", stackVersion, url.Values{"StackName": {name}},
 		[]string{"cloudformation", "delete-stack", "--stack-name", name}, false), nil)
+	return err
+}
+
+// CreateChangeSet begins to work out what a template would do to a stack, which it makes or changes no further. create is for a
+// stack that is not there yet. It returns the change set's ARN.
+func (c *Client) CreateChangeSet(ctx context.Context, stack, name, template string, create bool) (string, error) {
+	kind := "UPDATE"
+	if create {
+		kind = "CREATE"
+	}
+	var out struct {
+		Id string `xml:"CreateChangeSetResult>Id"`
+	}
+	_, err := c.xml(ctx, c.query("cloudformation", "CreateChangeSet", stackVersion,
+		url.Values{"StackName": {stack}, "ChangeSetName": {name}, "ChangeSetType": {kind}, "TemplateBody": {template}, "Capabilities.member.1": {"CAPABILITY_NAMED_IAM"}},
+		[]string{"cloudformation", "create-change-set", "--stack-name", stack, "--change-set-name", name, "--change-set-type", kind, "--template-body", "file://template.yaml", "--capabilities", "CAPABILITY_NAMED_IAM"}, false), &out)
+	return out.Id, err
+}
+
+// DescribeChangeSet returns a change set, with the values of properties before and after.
+func (c *Client) DescribeChangeSet(ctx context.Context, stack, name string) (ChangeSet, error) {
+	var all ChangeSet
+	for token := ""; ; {
+		p := url.Values{"StackName": {stack}, "ChangeSetName": {name}, "IncludePropertyValues": {"true"}}
+		if token != "" {
+			p.Set("NextToken", token)
+		}
+		var out struct {
+			Result struct {
+				ChangeSet
+				NextToken string
+			} `xml:"DescribeChangeSetResult"`
+		}
+		if _, err := c.xml(ctx, c.query("cloudformation", "DescribeChangeSet", stackVersion, p,
+			[]string{"cloudformation", "describe-change-set", "--stack-name", stack, "--change-set-name", name, "--include-property-values"}, true), &out); err != nil {
+			return all, err
+		}
+		changes := append(all.Changes, out.Result.Changes...)
+		all = out.Result.ChangeSet
+		all.Changes = changes
+		if token = out.Result.NextToken; token == "" {
+			return all, nil
+		}
+	}
+}
+
+// ExecuteChangeSet begins to do what a change set says.
+func (c *Client) ExecuteChangeSet(ctx context.Context, stack, name string) error {
+	_, err := c.xml(ctx, c.query("cloudformation", "ExecuteChangeSet", stackVersion, url.Values{"StackName": {stack}, "ChangeSetName": {name}},
+		[]string{"cloudformation", "execute-change-set", "--stack-name", stack, "--change-set-name", name}, false), nil)
+	return err
+}
+
+// DeleteChangeSet forgets a change set.
+func (c *Client) DeleteChangeSet(ctx context.Context, stack, name string) error {
+	_, err := c.xml(ctx, c.query("cloudformation", "DeleteChangeSet", stackVersion, url.Values{"StackName": {stack}, "ChangeSetName": {name}},
+		[]string{"cloudformation", "delete-change-set", "--stack-name", stack, "--change-set-name", name}, false), nil)
 	return err
 }

@@ -123,21 +123,12 @@ func (c *Client) GetDistribution(ctx context.Context, id string) (Distribution, 
 	return out, h.Get("Etag"), err
 }
 
-// SetEnabled switches a distribution on or off: it sends its configuration back with nothing else changed.
+// SetEnabled switches a distribution on or off.
 func (c *Client) SetEnabled(ctx context.Context, id string, on bool) error {
-	raw, h, err := c.read(ctx, c.cloudfront("GetDistributionConfig", http.MethodGet, "distribution/"+url.PathEscape(id)+"/config", nil, "get-distribution-config", "--id", id))
-	if err != nil {
-		return err
-	}
-	body, err := replaceEnabled(raw, on)
-	if err != nil {
-		return err
-	}
-	r := c.cloudfront("UpdateDistribution", http.MethodPut, "distribution/"+url.PathEscape(id)+"/config", body,
-		"update-distribution", "--id", id, "--if-match", h.Get("Etag"), "--distribution-config", "file://config-with-Enabled-"+strconv.FormatBool(on)+".json")
-	r.header.Set("If-Match", h.Get("Etag"))
-	_, err = c.xml(ctx, r, nil)
-	return err
+	return c.EditDistribution(ctx, id, ".Enabled = "+strconv.FormatBool(on), func(config *Element) error {
+		config.Set(strconv.FormatBool(on), "Enabled")
+		return nil
+	})
 }
 
 // DeleteDistribution deletes a distribution that is off.

@@ -196,3 +196,44 @@ func (c *Client) Invoke(ctx context.Context, name, qualifier string, event []byt
 		RequestID: requestID(resp.Header), Took: time.Since(started),
 	}, err
 }
+
+// PutAlias makes an alias of a function point to a version; create makes a new one.
+func (c *Client) PutAlias(ctx context.Context, function, name, version string, create bool) error {
+	method, path, command := http.MethodPut, "/aliases/"+url.PathEscape(name), "update-alias"
+	body := map[string]any{"FunctionVersion": version}
+	if create {
+		method, path, command = http.MethodPost, "/aliases", "create-alias"
+		body["Name"] = name
+	}
+	operation := map[bool]string{true: "CreateAlias", false: "UpdateAlias"}[create]
+	return c.json(ctx, c.lambda(operation, method, "/"+url.PathEscape(function)+path, body, command, "--function-name", function, "--name", name, "--function-version", version), nil)
+}
+
+// DeleteAlias deletes an alias, and no version.
+func (c *Client) DeleteAlias(ctx context.Context, function, name string) error {
+	return c.json(ctx, c.lambda("DeleteAlias", http.MethodDelete, "/"+url.PathEscape(function)+"/aliases/"+url.PathEscape(name), nil, "delete-alias", "--function-name", function, "--name", name), nil)
+}
+
+// maxCode bounds what is read of a function's archive.
+const maxCode = 50 << 20
+
+// Code returns a function's archive from where GetFunction says that it is: a presigned URL, which is good for ten minutes.
+// (Lambda API Reference, FunctionCodeLocation.)
+func (c *Client) Code(ctx context.Context, location string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // a broken answer is still an error with its status
+		e := readError(resp, raw)
+		e.Operation = "lambda:GetFunction (its code)"
+		return nil, e
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxCode))
+}

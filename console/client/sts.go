@@ -2,8 +2,13 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
+
+	"glassine/aws/sigv4"
 )
 
 // Identity is who signs. (STS API Reference, GetCallerIdentity.)
@@ -20,6 +25,23 @@ func (c *Client) GetCallerIdentity(ctx context.Context) (Identity, error) {
 	}
 	_, err := c.xml(ctx, c.query("sts", "GetCallerIdentity", "2011-06-15", nil, []string{"sts", "get-caller-identity"}, true), &out)
 	return Identity{out.Arn, out.UserId, out.Account}, err
+}
+
+// SignIn trades the client's long-term key for credentials of a session that lasts so long and dies with the key. It is
+// glassine's own operation of STS; a key that is a session's already is refused with AccessDenied.
+func (c *Client) SignIn(ctx context.Context, life time.Duration) (sigv4.Credentials, time.Time, error) {
+	var out struct {
+		AccessKeyID     string    `xml:"GlassineSignInResult>Credentials>AccessKeyId"`
+		SecretAccessKey string    `xml:"GlassineSignInResult>Credentials>SecretAccessKey"`
+		SessionToken    string    `xml:"GlassineSignInResult>Credentials>SessionToken"`
+		Expiration      time.Time `xml:"GlassineSignInResult>Credentials>Expiration"`
+	}
+	r := c.query("sts", "GlassineSignIn", "2011-06-15", url.Values{"DurationSeconds": {strconv.Itoa(int(life / time.Second))}}, nil, true)
+	_, err := c.xml(ctx, r, &out)
+	if err == nil && (out.AccessKeyID == "" || out.SessionToken == "") {
+		err = errors.New("sts:GlassineSignIn: an answer without credentials")
+	}
+	return sigv4.Credentials{AccessKeyID: out.AccessKeyID, SecretAccessKey: out.SecretAccessKey, SessionToken: out.SessionToken}, out.Expiration, err
 }
 
 // query is a call of the Query protocol.

@@ -65,3 +65,31 @@ for (const list of document.querySelectorAll("[role=tablist]")) {
     choose(tabs[(to + tabs.length) % tabs.length], true);
   });
 }
+
+// The command that does what a form does, with what its fields have: {name} stands for a field.
+const word = (s) => (/^[\w/.:+=@,%-]+$/.test(s) ? s : `'${s.replaceAll("'", "'\\''")}'`);
+for (const code of document.querySelectorAll("form [data-cli]")) {
+  const form = code.closest("form"), draw = () => {
+    code.textContent = code.dataset.cli.replace(/\{(\w+)\}/g, (_, name) => {
+      const field = form.elements[name], value = (field?.value ?? "").trim();
+      if (!value) return name.toUpperCase();
+      return field.tagName === "TEXTAREA" ? value.split(/\s+/).map(word).join(" ") : word(value);
+    });
+  };
+  form.addEventListener("input", draw);
+  draw();
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy-code]");
+  if (!button) return;
+  await copy(button.parentElement.querySelector("code").textContent);
+  button.classList.add("done");
+  announce("Copied");
+  setTimeout(() => button.classList.remove("done"), 1200);
+});
+
+// On a phone a row of a table is a card, whose cells say what they are.
+for (const table of document.querySelectorAll("table.cards")) {
+  const heads = [...table.tHead.rows[0].cells].map((c) => (c.querySelector(".unseen") ? "" : c.textContent));
+  for (const row of table.tBodies[0].rows) [...row.cells].forEach((c, i) => { if (c.tagName === "TD" && !c.dataset.label && heads[i]) c.dataset.label = heads[i]; });
+}
