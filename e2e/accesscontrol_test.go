@@ -14,6 +14,7 @@ import (
 // set up with the AWS CLI, as the documentation has it. (CloudFront Developer Guide, "Restrict access to an AWS origin"; the
 // four grants of Amazon S3 User Guide, "Using Object Lambda access points with CloudFront".)
 func TestOriginAccessControlForAnObjectLambdaAlias(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	ask := func(out any, args ...string) {
@@ -101,6 +102,7 @@ func TestOriginAccessControlForAnObjectLambdaAlias(t *testing.T) {
 
 // A private bucket and an access point behind CloudFront, by name: the same control signs for both.
 func TestOriginAccessControlForABucket(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.put(t, "plain.txt", []byte("plain"))
 	env := s.environment(t)

@@ -129,6 +129,7 @@ func TestAWSCLI(t *testing.T) {
 
 // The control plane of CloudFront as a client sees it: create, get, disable, delete; and glassine purge over the same API.
 func TestAWSCLICloudFront(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	aws := func(t *testing.T, out any, args ...string) {

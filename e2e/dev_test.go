@@ -14,6 +14,7 @@ import (
 
 // A folder becomes a function, behind an Object Lambda access point too; what is saved is in force, and what it logs is shown.
 func TestDevFollowsAFolder(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	dir := filepath.Join(t.TempDir(), "my function")
 	if err := os.Mkdir(dir, 0o755); err != nil {

@@ -226,6 +226,7 @@ func (p *edgeProcess) invalidate(ctx context.Context, aws *http.Client, root iam
 // invalidation that was acknowledged when he asked, before the kill and after it; and what was cached is served again with no
 // origin.
 func TestKilledEdgeStartsWarm(t *testing.T) {
+	t.Parallel()
 	const objects, rounds, viewers = 100, 4, 8
 	const changing = 20 // of them are invalidated now and then
 	data := t.TempDir()

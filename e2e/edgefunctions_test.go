@@ -158,6 +158,7 @@ func (u *edgeUser) want(path string, status int, xCache string, fields ...string
 
 // Functions that people would write, at all four events of Lambda@Edge, in processes of their own.
 func TestLambdaAtAllFourEvents(t *testing.T) {
+	t.Parallel()
 	for runtime, sources := range edgeFunctions {
 		t.Run(runtime, func(t *testing.T) {
 			s := start(t)

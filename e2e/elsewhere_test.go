@@ -60,6 +60,7 @@ func (v service) at(t *testing.T, key string) (body []byte, etag string) {
 }
 
 func TestOriginalsAtASecondGlassine(t *testing.T) {
+	t.Parallel()
 	v, second := secondGlassine(t)
 	makeOriginals(t, v)
 	testOriginals(t, v, inFront(t, v))
@@ -69,6 +70,7 @@ func TestOriginalsAtASecondGlassine(t *testing.T) {
 }
 
 func TestOriginalsAtVersitygw(t *testing.T) {
+	t.Parallel()
 	v := versitygw(t)
 	makeOriginals(t, v)
 	testOriginals(t, v, inFront(t, v))
@@ -166,6 +168,7 @@ func testLargeOriginal(t *testing.T, v service, s *system) {
 }
 
 func TestVersioningIsTheServices(t *testing.T) {
+	t.Parallel()
 	v, _ := secondGlassine(t)
 	makeOriginals(t, v)
 	s := inFront(t, v)
@@ -193,6 +196,7 @@ func TestVersioningIsTheServices(t *testing.T) {
 }
 
 func TestABucketThatIsNoLongerDeclared(t *testing.T) {
+	t.Parallel()
 	v, _ := secondGlassine(t)
 	makeOriginals(t, v)
 	data := t.TempDir()
@@ -227,6 +231,7 @@ func TestABucketThatIsNoLongerDeclared(t *testing.T) {
 }
 
 func TestWhatCannotBeDeclared(t *testing.T) {
+	t.Parallel()
 	v, _ := secondGlassine(t)
 	for _, tt := range []struct {
 		name   string
@@ -275,6 +280,7 @@ func TestWhatCannotBeDeclared(t *testing.T) {
 }
 
 func TestADirectoryIsABucket(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "album"), 0o755); err != nil {
 		t.Fatal(err)

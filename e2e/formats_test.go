@@ -72,6 +72,7 @@ func canaryPictures(t *testing.T) (dir string) {
 
 // Every format goes through bucket, access point, function and edge, under a name and a stored type that do not say what it is.
 func TestEveryFormatIsServedClean(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	dir := canaryPictures(t)
 	var questions []map[string]string
@@ -114,6 +115,7 @@ func TestEveryFormatIsServedClean(t *testing.T) {
 
 // What a caller can ask for, at the Object Lambda access point.
 func TestWishesAtTheAccessPoint(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	dir := canaryPictures(t)
 	for _, f := range formats {

@@ -10,6 +10,7 @@ import (
 // Identities as the AWS CLI makes them decide what S3 lets them do: a user with a key, a role that it assumes, a session
 // policy that shrinks it, and a change that acts at once.
 func TestAWSCLIIdentities(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	root := s.environment(t)
 	as := func(key, secret, token string) []string {

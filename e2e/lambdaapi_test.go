@@ -35,6 +35,7 @@ func zipFile(t *testing.T, name, content string) string {
 
 // What a function did is in its log: read with aws-cli, and from the disk after a restart.
 func TestAWSCLILogsOfAFunction(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	aws := func(args ...string) string {
@@ -96,6 +97,7 @@ func TestAWSCLILogsOfAFunction(t *testing.T) {
 
 // GetFunction's link gives the archive to whoever has it, for the function alone.
 func TestCodeIsDownloaded(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	archive := zipFile(t, "index.js", "exports.handler = async () => 1")

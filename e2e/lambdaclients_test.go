@@ -49,6 +49,7 @@ func (s *system) transformed(t *testing.T) (point, string) {
 }
 
 func TestObjectLambdaWithTheJavaScriptSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	p, alias := s.transformed(t)
 	key := s.root(t)
@@ -68,6 +69,7 @@ func TestObjectLambdaWithTheJavaScriptSDK(t *testing.T) {
 }
 
 func TestObjectLambdaWithTheGoSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	p, alias := s.transformed(t)
 	key := s.root(t)
@@ -131,6 +133,7 @@ func TestObjectLambdaWithTheGoSDK(t *testing.T) {
 }
 
 func TestObjectLambdaWithBoto3(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	p, alias := s.transformed(t)
 	const script = `

@@ -177,8 +177,15 @@ func (s *system) note(t *testing.T, key string) string {
 	return "no note"
 }
 
-func TestObjectLambdaFunctionsByWebhook(t *testing.T) { testObjectLambdaFunctions(t, byWebhook) }
-func TestObjectLambdaFunctionsByArchive(t *testing.T) { testObjectLambdaFunctions(t, byArchive) }
+func TestObjectLambdaFunctionsByWebhook(t *testing.T) {
+	t.Parallel()
+	testObjectLambdaFunctions(t, byWebhook)
+}
+
+func TestObjectLambdaFunctionsByArchive(t *testing.T) {
+	t.Parallel()
+	testObjectLambdaFunctions(t, byArchive)
+}
 
 func testObjectLambdaFunctions(t *testing.T, deploy deployed) {
 	s := start(t)

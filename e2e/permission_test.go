@@ -12,6 +12,7 @@ import (
 // Removing any one permission of the chain turns the picture into an error; the policies that the reference solution puts
 // on its access points decide nothing. (Amazon S3 User Guide, "Configuring IAM policies for Object Lambda Access Points".)
 func TestEachPermissionOfTheChainIsNeeded(t *testing.T) {
+	t.Parallel()
 	allow := func(action, resource string) string {
 		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"` + resource + `"}]}`
 	}

@@ -61,6 +61,7 @@ func sized(t *testing.T, body []byte) string {
 
 // Whatever browsers write into Accept, and in whatever words a size is asked for, a picture has one entry for each format.
 func TestNegotiationGivesFewEntries(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	const (
 		chrome  = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
@@ -334,6 +335,7 @@ func (s *system) payload(t *testing.T, payload string) {
 }
 
 func TestOperatorDecidesWhatStrangersMayAsk(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	const key = "0123456789abcdef"
 	s.payload(t, `{"presets":{"thumb":"w=64&h=64&fit=cover&f=png"},"signingKeys":["`+key+`"]}`)
@@ -365,6 +367,7 @@ func TestOperatorDecidesWhatStrangersMayAsk(t *testing.T) {
 }
 
 func TestWatermarkAndFallbackAreReadAsTheFunctionsRole(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.payload(t, `{"watermarks":{"logo":"brand/red square.png"},"fallback":"brand/red square.png"}`)
 	s.put(t, "brand/red%20square.png", square(t))
@@ -397,6 +400,7 @@ func TestWatermarkAndFallbackAreReadAsTheFunctionsRole(t *testing.T) {
 
 // A file whose structure cannot be trusted is decoded as far as it goes and encoded anew.
 func TestDamagedPictureIsEncodedAnew(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	damaged := append([]byte(nil), sample.JPEG...)
 	at := bytes.LastIndex(damaged, []byte("\xff\xda"))
@@ -413,6 +417,7 @@ func TestDamagedPictureIsEncodedAnew(t *testing.T) {
 }
 
 func TestPixelsTellMoreThanTheFile(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.put(t, "red.png", square(t))
 	var facts struct {
@@ -430,6 +435,7 @@ func TestPixelsTellMoreThanTheFile(t *testing.T) {
 
 // One of each kind of wish, through bucket, access point, function, worker and edge.
 func TestWishesComeTrue(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	dir := t.TempDir()
 	made := func(name, format, options string) string {

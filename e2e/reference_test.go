@@ -20,6 +20,7 @@ import (
 // The whole architecture out of archives, made with the AWS CLI alone: a Node transform with sharp, axios and the SDK behind an
 // Object Lambda access point, and a Python signer at origin-request of a distribution.
 func TestPhotographThroughUploadedFunctions(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := s.environment(t)
 	aws := func(args ...string) string {
@@ -108,6 +109,7 @@ func TestPhotographThroughUploadedFunctions(t *testing.T) {
 
 // The SDK of the reference solution, which behaves otherwise on the wire than today's.
 func TestFunctionWithTheSDKOf2024(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.put(t, "text", []byte("a text"))
 	archive := nodeArchive(t, "sdk572.mjs", "client-s3-3-572")
@@ -121,6 +123,7 @@ func TestFunctionWithTheSDKOf2024(t *testing.T) {
 
 // A bootstrap in Go, with the SDK of Go.
 func TestFunctionInGo(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.put(t, "text", []byte("a text"))
 	bootstrap := filepath.Join(t.TempDir(), "bootstrap")

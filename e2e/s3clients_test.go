@@ -223,6 +223,7 @@ func TestS3WithTheAWSCLI(t *testing.T) {
 }
 
 func TestS3WithTheJavaScriptSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	env := without(s.environment(t), "AWS_ENDPOINT_URL", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 	if _, errOut, err := command(t, s.environment(t), "aws", "s3", "mb", "s3://node-client"); err != nil {
@@ -240,6 +241,7 @@ func TestS3WithTheJavaScriptSDK(t *testing.T) {
 
 // The Go SDK goes to AWS's own names over TLS: buckets are virtual hosts there.
 func TestS3WithTheGoSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	key := s.root(t)
 	client := s3.New(s3.Options{

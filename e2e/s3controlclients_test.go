@@ -16,6 +16,7 @@ import (
 
 // The errors of S3 Control come wrapped, unlike S3's; a client that cannot decode one says UnknownError.
 func TestS3ControlWithTheGoSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	key := s.root(t)
 	client := s3control.New(s3control.Options{
@@ -86,6 +87,7 @@ func TestS3ControlWithTheGoSDK(t *testing.T) {
 }
 
 func TestS3ControlWithTheJavaScriptSDK(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	key := s.root(t)
 	env := append(without(os.Environ(), "AWS_ENDPOINT_URL"), "NODE_EXTRA_CA_CERTS="+s.CAFile(), "AWS_ACCESS_KEY_ID="+key.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+key.SecretAccessKey, "AWS_SESSION_TOKEN=")

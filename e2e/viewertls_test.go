@@ -243,6 +243,7 @@ func (s *system) shown(name string, roots *x509.CertPool) (*x509.Certificate, er
 }
 
 func TestUsersCertificates(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	roots := issued(t, dir, 1, "photos.example.com")
 	s := start(t, func(c *glassine.Config) { c.CertificateDir = dir })
