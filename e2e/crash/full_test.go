@@ -256,12 +256,20 @@ func (f *filled) sdkUnderstands() {
 			return aws.Credentials{AccessKeyID: f.credentials.AccessKeyID, SecretAccessKey: f.credentials.SecretAccessKey}, nil
 		}),
 	})
-	_, err := client.PutObject(f.t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(strings.TrimPrefix(bucket, "/")), Key: aws.String("sdk"), Body: strings.NewReader(strings.Repeat("x", 2<<20)),
-	})
 	var refused interface {
 		error
 		ErrorCode() string
+	}
+	// The SDK waits a second for 100 Continue, then sends. On a machine that is slower than that the answer's connection may be
+	// closed while it sends, and the answer lost: then it asks again, as its users' retries do.
+	var err error
+	for range 5 {
+		_, err = client.PutObject(f.t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(strings.TrimPrefix(bucket, "/")), Key: aws.String("sdk"), Body: strings.NewReader(strings.Repeat("x", 2<<20)),
+		})
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			break
+		}
 	}
 	if !errors.As(err, &refused) || refused.ErrorCode() != "InsufficientStorage" {
 		f.t.Errorf("the SDK's PutObject on a full disk: %v, want InsufficientStorage", err)
