@@ -1,5 +1,5 @@
 # The targets that there are. Each sets up what it needs on a Debian machine with Go, Node and make (as root, for apt).
-.PHONY: run test bench lint build libvips deps
+.PHONY: run test bench lint build libvips deps image deb sbom dist
 
 export CGO_ENABLED = 0
 
@@ -43,3 +43,22 @@ libvips:
 # deps: the tools that the tests ask, from Debian's packages and npm.
 deps:
 	@sh e2e/deps.sh test
+
+# image: the slim container image, in dist, without a container engine; docker load and podman load read it.
+image: build
+	@mkdir -p dist
+	@sh deploy/image/build.sh slim dist/glassine-slim.oci.tar
+
+# deb: the Debian package, in dist.
+deb: build
+	@mkdir -p dist
+	@sh deploy/deb/build.sh dist/glassine.deb
+
+# sbom: the bill of materials of the program, in dist.
+sbom: build
+	@mkdir -p dist
+	@go run ./deploy/sbom bin/glassine >dist/glassine.cdx.json
+
+# dist: what a release is made of, with checksums: tar file, package, bill of materials, both images. Takes mmdebstrap and minutes.
+dist: build
+	@sh deploy/dist/build.sh

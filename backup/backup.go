@@ -118,7 +118,7 @@ func (b *Writer) add(name string, mode fs.FileMode, size int64, r io.Reader) err
 	}
 	if err == nil { // what r has to say after its last byte
 		var more [1]byte
-		if _, err = io.ReadFull(r, more[:]); err == io.EOF {
+		if _, err = io.ReadFull(r, more[:]); errors.Is(err, io.EOF) {
 			err = nil
 		}
 	}

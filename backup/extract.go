@@ -51,7 +51,7 @@ func (x *extraction) run(ctx context.Context, r io.Reader, layout int, finish fu
 	if x.root, err = os.OpenRoot(x.dir); err != nil {
 		return sum, fmt.Errorf("restore: %w", err)
 	}
-	defer x.root.Close()
+	defer func() { _ = x.root.Close() }() // nothing is written to it itself
 	lock, err := x.begin()
 	if err != nil {
 		return sum, err

@@ -142,7 +142,7 @@ type summed struct {
 func (s *summed) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b)
 	s.crc.Write(b[:n])
-	if err == io.EOF && s.crc.Sum64() != s.want {
+	if errors.Is(err, io.EOF) && s.crc.Sum64() != s.want {
 		err = fmt.Errorf("%s has the checksum %016x, the index says %016x: %w", s.name, s.crc.Sum64(), s.want, store.ErrCorrupt)
 	}
 	return n, err

@@ -1,0 +1,101 @@
+// Command image writes a container image of glassine without a container engine: one tar file that is an OCI image layout (image-spec
+// 1.1, "OCI Image Layout") and a docker archive at the same time, so that docker load, podman load, skopeo and umoci read it. The
+// same inputs give the same bytes. build.sh gathers the inputs.
+//
+// Of Debian packages (-debs) it takes what a slim image needs: the C library's loader with the libraries that libvips is linked to,
+// and the certificates of public authorities. Of a whole file system (-base) it takes all.
+//
+// Start at image.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.kind, "kind", "slim", "slim or full: the tag, and what the labels say")
+	flag.StringVar(&o.binary, "binary", "", "the program")
+	flag.StringVar(&o.debs, "debs", "", "folder of Debian packages to take the slim image's files of")
+	flag.StringVar(&o.base, "base", "", "tar of a whole file system, for the full image")
+	flag.StringVar(&o.out, "out", "", "file to write")
+	flag.StringVar(&o.version, "version", "unreleased", "version of the program")
+	flag.StringVar(&o.revision, "revision", "", "commit that the program was made of")
+	flag.StringVar(&o.arch, "arch", runtime.GOARCH, "architecture as Go names it")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the inputs.
+type options struct {
+	kind, binary, debs, base, out, version, revision, arch string
+	created                                                time.Time
+}
+
+func run(o options) error {
+	if (o.debs == "") == (o.base == "") || o.binary == "" || o.out == "" {
+		return errors.New("give -binary, -out and one of -debs and -base")
+	}
+	// reproducible-builds.org, SOURCE_DATE_EPOCH: seconds since 1970.
+	o.created = time.Unix(0, 0).UTC()
+	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		}
+		o.created = time.Unix(n, 0).UTC()
+	}
+	return image(o)
+}
+
+// image writes the image: a layer of what the program stands on, and a layer of the program.
+func image(o options) error {
+	base := &layer{created: o.created}
+	var err error
+	if o.debs != "" {
+		err = slimBase(base, o.debs, o.arch)
+	} else {
+		err = base.addTar(o.base)
+	}
+	if err != nil {
+		return err
+	}
+	if err := account(base); err != nil {
+		return err
+	}
+	program := &layer{created: o.created}
+	raw, err := os.ReadFile(o.binary)
+	if err != nil {
+		return err
+	}
+	if err := program.addFile("usr/bin/glassine", 0o755, raw); err != nil {
+		return err
+	}
+	return write(o, base, program)
+}
+
+// The user that the program runs as: nobody's number on any distribution, as the distroless images have it.
+const user = 65532
+
+// account adds the user, the data directory that is his, and a folder for temporary files.
+func account(l *layer) error {
+	line := fmt.Sprintf("glassine:x:%d:%d:glassine:/var/lib/glassine:/usr/sbin/nologin\n", user, user)
+	if err := l.appendFile("etc/passwd", "root:x:0:0:root:/root:/usr/sbin/nologin\n", line); err != nil {
+		return err
+	}
+	if err := l.appendFile("etc/group", "root:x:0:\n", fmt.Sprintf("glassine:x:%d:\n", user)); err != nil {
+		return err
+	}
+	l.addDir("tmp", 0o1777, 0)
+	l.addDir("var/lib/glassine", 0o700, user)
+	return nil
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Media types. (OCI image-spec 1.1, "OCI Image Media Types".)
+const (
+	indexType    = "application/vnd.oci.image.index.v1+json"
+	manifestType = "application/vnd.oci.image.manifest.v1+json"
+	configType   = "application/vnd.oci.image.config.v1+json"
+	layerType    = "application/vnd.oci.image.layer.v1.tar+gzip"
+)
+
+type descriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int               `json:"size"`
+	Platform    *platform         `json:"platform,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+type platform struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+}
+
+type manifest struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	Config        descriptor        `json:"config"`
+	Layers        []descriptor      `json:"layers"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+}
+
+type index struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Manifests     []descriptor `json:"manifests"`
+}
+
+// healthcheck is docker's, which the OCI's configuration has no word for and passes over. Times are nanoseconds.
+type healthcheck struct {
+	Test                           []string
+	Interval, Timeout, StartPeriod time.Duration
+	Retries                        int
+}
+
+// config is the image's configuration. (OCI image-spec 1.1, "OCI Image Configuration".)
+type config struct {
+	Created      time.Time `json:"created"`
+	Architecture string    `json:"architecture"`
+	OS           string    `json:"os"`
+	Config       struct {
+		User         string
+		ExposedPorts map[string]struct{}
+		Env          []string
+		Entrypoint   []string
+		Cmd          []string
+		Volumes      map[string]struct{}
+		WorkingDir   string
+		Labels       map[string]string
+		StopSignal   string
+		Healthcheck  healthcheck
+	} `json:"config"`
+	RootFS struct {
+		Type    string   `json:"type"`
+		DiffIDs []string `json:"diff_ids"`
+	} `json:"rootfs"`
+	History []history `json:"history"`
+}
+
+type history struct {
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"created_by"`
+}
+
+// labels are the image's and the manifest's. (OCI image-spec 1.1, "Annotations".)
+func (o options) labels() map[string]string {
+	all := map[string]string{
+		"org.opencontainers.image.title":       "glassine",
+		"org.opencontainers.image.description": "S3 Object Lambda behind CloudFront as one program: photographs, served without their metadata",
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.version":     o.version,
+		"org.opencontainers.image.created":     o.created.Format(time.RFC3339),
+	}
+	if o.revision != "" {
+		all["org.opencontainers.image.revision"] = o.revision
+	}
+	return all
+}
+
+func (o options) config(diffIDs []string) config {
+	c := config{Created: o.created, Architecture: o.arch, OS: "linux"}
+	c.Config.User = "65532:65532"
+	c.Config.ExposedPorts = map[string]struct{}{"8080/tcp": {}, "8443/tcp": {}, "8443/udp": {}}
+	// Viewers come from everywhere; the AWS endpoint and the console stay on the container's loopback unless told otherwise.
+	c.Config.Env = []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/var/lib/glassine", "GLASSINE_DATA=/var/lib/glassine", "GLASSINE_HTTP=0.0.0.0:8080", "GLASSINE_HTTPS=0.0.0.0:8443",
+	}
+	c.Config.Entrypoint, c.Config.Cmd = []string{"/usr/bin/glassine"}, []string{"serve"}
+	c.Config.Volumes = map[string]struct{}{"/var/lib/glassine": {}}
+	c.Config.WorkingDir, c.Config.StopSignal = "/var/lib/glassine", "SIGTERM"
+	c.Config.Labels = o.labels()
+	c.Config.Healthcheck = healthcheck{[]string{"CMD", "/usr/bin/glassine", "health"}, 30 * time.Second, 6 * time.Second, 10 * time.Second, 3}
+	c.RootFS.Type, c.RootFS.DiffIDs = "layers", diffIDs
+	for _, what := range []string{"what the program stands on, from Debian packages", "glassine " + o.version} {
+		c.History = append(c.History, history{o.created, what})
+	}
+	return c
+}
+
+// write packs the layers and writes the image.
+func write(o options, layers ...*layer) error {
+	blobs := map[string][]byte{}
+	describe := func(mediaType string, b blob) descriptor {
+		blobs[b.digest] = b.raw
+		return descriptor{MediaType: mediaType, Digest: b.digest, Size: len(b.raw)}
+	}
+	m := manifest{SchemaVersion: 2, MediaType: manifestType, Annotations: o.labels()}
+	var diffIDs []string
+	for _, l := range layers {
+		packed, diffID, err := l.pack()
+		if err != nil {
+			return err
+		}
+		diffIDs = append(diffIDs, diffID)
+		m.Layers = append(m.Layers, describe(layerType, packed))
+	}
+	encode := func(v any) (blob, error) {
+		raw, err := json.Marshal(v)
+		return newBlob(raw), err
+	}
+	c, err := encode(o.config(diffIDs))
+	if err != nil {
+		return err
+	}
+	m.Config = describe(configType, c)
+	encoded, err := encode(m)
+	if err != nil {
+		return err
+	}
+	d := describe(manifestType, encoded)
+	d.Platform = &platform{o.arch, "linux"}
+	d.Annotations = map[string]string{"org.opencontainers.image.ref.name": o.version + "-" + o.kind}
+	top, err := encode(index{2, indexType, []descriptor{d}})
+	if err != nil {
+		return err
+	}
+	docker, err := encode([]any{dockerManifest(o, m)})
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"oci-layout": []byte(`{"imageLayoutVersion":"1.0.0"}`), "index.json": top.raw, "manifest.json": docker.raw}
+	for digest, raw := range blobs {
+		files[blobName(digest)] = raw
+	}
+	return archive(o, files)
+}
+
+func blobName(digest string) string { return "blobs/sha256/" + strings.TrimPrefix(digest, "sha256:") }
+
+// dockerManifest is what docker load reads. (Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".)
+func dockerManifest(o options, m manifest) any {
+	out := struct {
+		Config           string
+		RepoTags, Layers []string
+	}{Config: blobName(m.Config.Digest), RepoTags: []string{"glassine:" + o.version + "-" + o.kind, "glassine:" + o.kind}}
+	for _, l := range m.Layers {
+		out.Layers = append(out.Layers, blobName(l.Digest))
+	}
+	return out
+}
+
+// archive writes the tar file, in the order of names.
+func archive(o options, files map[string][]byte) (err error) {
+	f, err := os.Create(o.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := tar.NewWriter(f)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name])), ModTime: o.created}); err != nil {
+			return err
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
