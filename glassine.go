@@ -421,22 +421,31 @@ func (s *System) expire(ctx context.Context) {
 	}
 }
 
+// shutDown drains the servers whose names are chosen, side by side, until ctx ends.
+func (s *System) shutDown(ctx context.Context, chosen func(name string) bool) {
+	var wait sync.WaitGroup
+	for _, srv := range s.servers {
+		if !chosen(srv.name) {
+			continue
+		}
+		wait.Go(func() {
+			if srv.http.Shutdown(ctx) != nil {
+				_ = srv.http.Close() // Shutdown has failed already
+			}
+		})
+	}
+	wait.Wait()
+}
+
 // Close drains: it takes no new requests, waits up to Config.Drain for those under way, and closes everything. What was
 // acknowledged is on disk whether it is called or not.
 func (s *System) Close() error {
 	s.closeOnce.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
 		defer cancel()
-		var wait sync.WaitGroup
 		s.ready.draining.Store(true)
-		for _, srv := range s.servers {
-			wait.Go(func() {
-				if srv.http.Shutdown(ctx) != nil {
-					_ = srv.http.Close() // Shutdown has failed already
-				}
-			})
-		}
-		wait.Wait()
+		s.shutDown(ctx, func(name string) bool { return name != "admin" })
+		s.shutDown(ctx, func(name string) bool { return name == "admin" }) // last: until then /readyz says that we leave
 		var errs []error
 		for i := len(s.closers) - 1; i >= 0; i-- {
 			errs = append(errs, s.closers[i]())

@@ -27,13 +27,17 @@ type File struct {
 	db *bbolt.DB
 }
 
+// mapped is how far the file can grow while a snapshot is read: bbolt maps anew what grows beyond it, and waits for readers
+// first, so that a backup would stop every write. It is address space, not memory.
+const mapped = 1 << 30
+
 // Open opens the file at path, or makes it with mode 0600; the directory must exist. A new file's directory entry is
 // durable when Open returns. It returns ErrLocked when the file is open elsewhere for longer than a second.
 func Open(path string) (*File, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("create state file %s: %w", path, err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapped})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open state file %s: %w", path, ErrLocked)
 	}
@@ -156,7 +160,7 @@ func (f *File) Commit(ctx context.Context, changes ...Change) error {
 }
 
 // Snapshot writes the file as it is at one moment to a new file at path, mode 0600. at is called at that moment: no commit is made
-// while it runs. Commits go on while the copy is written, but for those that need the file to grow.
+// while it runs. Commits go on while the copy is written.
 func (f *File) Snapshot(path string, at func() error) error {
 	tx, err := f.moment(at)
 	if err != nil {

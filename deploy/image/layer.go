@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -68,22 +67,6 @@ func (l *layer) appendFile(name, first, text string) error {
 		body = e.body
 	}
 	return l.addFile(name, 0o644, append(bytes.Clone(body), text...))
-}
-
-// addTar adds everything of a tar file but devices.
-func (l *layer) addTar(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return readTar(f, func(h *tar.Header, body []byte) error {
-		if h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock {
-			return nil
-		}
-		l.put(tar.Header{Typeflag: h.Typeflag, Name: h.Name, Linkname: h.Linkname, Mode: h.Mode, Uid: h.Uid, Gid: h.Gid}, body)
-		return nil
-	})
 }
 
 // readTar calls f with every entry. A file is held whole.
@@ -148,7 +131,7 @@ func (l *layer) pack() (packed blob, diffID string, err error) {
 		return blob{}, "", err
 	}
 	var small bytes.Buffer
-	z, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
+	z, err := gzip.NewWriterLevel(&small, gzip.DefaultCompression)
 	if err != nil {
 		return blob{}, "", err
 	}

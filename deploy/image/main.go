@@ -2,8 +2,8 @@
 // 1.1, "OCI Image Layout") and a docker archive at the same time, so that docker load, podman load, skopeo and umoci read it. The
 // same inputs give the same bytes. build.sh gathers the inputs.
 //
-// Of Debian packages (-debs) it takes what a slim image needs: the C library's loader with the libraries that libvips is linked to,
-// and the certificates of public authorities. Of a whole file system (-base) it takes all.
+// A slim image has of the Debian packages in -debs the C library's loader with the libraries that libvips is linked to, and the
+// certificates of public authorities; a full one has all their files. No script of a package is run.
 //
 // Start at image.
 package main
@@ -22,8 +22,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.kind, "kind", "slim", "slim or full: the tag, and what the labels say")
 	flag.StringVar(&o.binary, "binary", "", "the program")
-	flag.StringVar(&o.debs, "debs", "", "folder of Debian packages to take the slim image's files of")
-	flag.StringVar(&o.base, "base", "", "tar of a whole file system, for the full image")
+	flag.StringVar(&o.debs, "debs", "", "folder of Debian packages to take files of")
 	flag.StringVar(&o.out, "out", "", "file to write")
 	flag.StringVar(&o.version, "version", "unreleased", "version of the program")
 	flag.StringVar(&o.revision, "revision", "", "commit that the program was made of")
@@ -37,13 +36,13 @@ func main() {
 
 // options are the inputs.
 type options struct {
-	kind, binary, debs, base, out, version, revision, arch string
-	created                                                time.Time
+	kind, binary, debs, out, version, revision, arch string
+	created                                          time.Time
 }
 
 func run(o options) error {
-	if (o.debs == "") == (o.base == "") || o.binary == "" || o.out == "" {
-		return errors.New("give -binary, -out and one of -debs and -base")
+	if o.debs == "" || o.binary == "" || o.out == "" {
+		return errors.New("give -binary, -debs and -out")
 	}
 	// reproducible-builds.org, SOURCE_DATE_EPOCH: seconds since 1970.
 	o.created = time.Unix(0, 0).UTC()
@@ -60,13 +59,11 @@ func run(o options) error {
 // image writes the image: a layer of what the program stands on, and a layer of the program.
 func image(o options) error {
 	base := &layer{created: o.created}
-	var err error
-	if o.debs != "" {
-		err = slimBase(base, o.debs, o.arch)
-	} else {
-		err = base.addTar(o.base)
+	stand, ok := map[string]func(*layer, string, string) error{"slim": slimBase, "full": fullBase}[o.kind]
+	if !ok {
+		return fmt.Errorf("there is no kind of image %q: it is slim or full", o.kind)
 	}
-	if err != nil {
+	if err := stand(base, o.debs, o.arch); err != nil {
 		return err
 	}
 	if err := account(base); err != nil {

@@ -80,10 +80,14 @@ func createIndex(path string) error {
 	return nil
 }
 
+// mapped is how far the index can grow while a backup reads a snapshot of it: bbolt maps anew what grows beyond it, and waits for
+// readers first. It is address space, not memory.
+const mapped = 4 << 30
+
 // openIndex opens the index at path and begins a run: run is its number, and clean says that the run before left no
 // blob behind.
 func openIndex(path string) (x *index, run uint32, clean bool, err error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapped})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, 0, false, ErrLocked
 	}

@@ -20,7 +20,7 @@ if ! command -v npm >/dev/null; then
 	exit 1
 fi
 echo "Fetching libvips for $arch"
-npm ci --os=linux --cpu="$cpu" --libc=glibc --ignore-scripts --no-audit --no-fund --loglevel=error
+npm_config_update_notifier=false npm ci --os=linux --cpu="$cpu" --libc=glibc --ignore-scripts --no-audit --no-fund --loglevel=error
 rm -f lib/*.so.* "$stamp"
 cp "node_modules/@img/sharp-libvips-linux-$cpu"/lib/libvips*.so.* lib/
 rm -rf node_modules
