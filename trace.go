@@ -35,9 +35,12 @@ func (f tracedFunctions) Invoke(ctx context.Context, c iam.Caller, function stri
 // InvokeEdge implements edge.Invoker.
 func (f tracedFunctions) InvokeEdge(ctx context.Context, version string, event []byte) ([]byte, error) {
 	ctx, span := telemetry.StartSpan(ctx, "lambda.invoke", "faas.invoked_name", version)
-	answer, err := f.s.Lambda.InvokeEdge(ctx, version, event)
-	span.Fail(err)
-	return answer, err
+	result, err := f.s.Lambda.InvokeEdge(ctx, version, event)
+	span.Fail(err, "faas.version", result.Version, "faas.invocation_id", result.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	return result.Payload, nil
 }
 
 // CheckEdgeFunction implements edge.FunctionChecker.

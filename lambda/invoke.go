@@ -109,20 +109,17 @@ func (s *Service) chosen(f Function, r ref) Version {
 }
 
 // InvokeEdge runs a numbered version for the edge, which is no caller with policies: what must allow is the role's trust,
-// in both Lambda and its edge service. (CloudFront Developer Guide, "Setting IAM permissions and roles for Lambda@Edge".)
-func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byte) ([]byte, error) {
+// in both Lambda and its edge service. A function that failed is a *runner.FunctionError. (CloudFront Developer Guide, "Setting IAM permissions and roles for Lambda@Edge".)
+func (s *Service) InvokeEdge(ctx context.Context, versionARN string, event []byte) (Result, error) {
 	r, f, v, err := s.edgeVersion(versionARN)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	result, err := s.run(ctx, f, v, r, Call{Payload: event}, ServicePrincipal, EdgeServicePrincipal)
-	if err != nil {
-		return nil, err
+	if err == nil && result.Failed {
+		err = &runner.FunctionError{Type: "Unhandled", Message: string(result.Payload)}
 	}
-	if result.Failed {
-		return nil, &runner.FunctionError{Type: "Unhandled", Message: string(result.Payload)}
-	}
-	return result.Payload, nil
+	return result, err
 }
 
 // versionARN is the ARN of a version: with its number, unless it is the latest.

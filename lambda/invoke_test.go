@@ -180,8 +180,8 @@ func TestEdgeFunctions(t *testing.T) {
 			r.setTrust(t, c.trust)
 			out, err := r.InvokeEdge(t.Context(), c.arn, []byte(`{"Records":[]}`))
 			wantCode(t, "InvokeEdge", err, c.invoke)
-			if err == nil && string(out) != `{"Records":[]}` {
-				t.Errorf("InvokeEdge = %s", out)
+			if err == nil && string(out.Payload) != `{"Records":[]}` {
+				t.Errorf("InvokeEdge = %s", out.Payload)
 			}
 			wantCode(t, "CheckEdgeFunction", r.CheckEdgeFunction(t.Context(), c.arn), c.check)
 		})

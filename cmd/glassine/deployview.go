@@ -160,8 +160,12 @@ func (v *view) confirm(ctx context.Context, p *client.Plan) (bool, error) {
 	defer v.mu.Unlock()
 	v.erase()
 	if !v.quiet {
+		out := os.Stderr
+		if v.plans { // then the plan is what was asked for
+			out, v.colour = os.Stdout, coloured(os.Stdout)
+		}
 		for _, l := range v.plan(p) {
-			fmt.Fprintln(os.Stderr, l)
+			fmt.Fprintln(out, l)
 		}
 	}
 	lost := p.Destroys()

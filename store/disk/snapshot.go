@@ -28,7 +28,7 @@ type Snapshot struct {
 	freed bool
 }
 
-// Snapshot takes the moment. Nothing is copied yet: the caller calls WriteIndex soon, since the index cannot grow before, then
+// Snapshot takes the moment. Nothing is copied yet: the caller calls WriteIndex, then
 // Blobs, and Close in any case. There is one at a time; another gets ErrSnapshot.
 func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err := s.enter(ctx); err != nil {
