@@ -16,15 +16,19 @@ import (
 	"glassine/transform/sample"
 )
 
+// scratch is a folder for what tests share. It goes at the end: see TestMain.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "glassine-e2e-*") })
+
 // program builds the command once for all tests that run it.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "glassine-e2e-*")
+	dir, err := scratch()
 	if err != nil {
 		return "", err
 	}
 	exe := filepath.Join(dir, "glassine")
-	out, err := exec.Command("go", "build", "-o", exe, "glassine/cmd/glassine").CombinedOutput()
-	if err != nil {
+	cmd := exec.Command("go", "build", "-o", exe, "glassine/cmd/glassine")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make has it
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", &exec.Error{Name: "go build: " + string(out), Err: err}
 	}
 	return exe, nil

@@ -32,7 +32,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveFunction(endpoint, os.Getenv(functionCA)))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := scratch(); err == nil {
+		_ = os.RemoveAll(dir) // what is left there harms nobody
+	}
+	os.Exit(code)
 }
 
 // serveFunction prints its URL and serves until its parent closes its standard input.

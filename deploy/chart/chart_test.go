@@ -124,7 +124,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{name: "by default one replica has a volume", kind: "StatefulSet", object: "glassine", want: map[string]string{
 			"spec/replicas": `1`, "spec/volumeClaimTemplates/0/spec/resources/requests/storage": `"20Gi"`, "spec/volumeClaimTemplates/0/spec/accessModes": `["ReadWriteOnce"]`,
-			"spec/volumeClaimTemplates/0/spec/storageClassName": `null`, pod + "/containers/0/image": `"glassine:0.1.0-slim"`, pod + "/terminationGracePeriodSeconds": `40`,
+			"spec/volumeClaimTemplates/0/spec/storageClassName": `null`, pod + "/containers/0/image": `"glassine:slim"`, pod + "/terminationGracePeriodSeconds": `40`,
 		}},
 		{name: "by default the pod has no powers", kind: "StatefulSet", object: "glassine", want: map[string]string{
 			pod + "/securityContext/runAsNonRoot": `true`, pod + "/securityContext/runAsUser": `65532`, pod + "/securityContext/fsGroup": `65532`,
@@ -143,7 +143,7 @@ func TestOptions(t *testing.T) {
 			pod + "/containers/0/env/5":              `{"name":"GLASSINE_ADMIN","value":"127.0.0.1:7070"}`,
 		}},
 		{name: "replicas 0 stops it", values: "replicas: 0", kind: "StatefulSet", object: "glassine", want: map[string]string{"spec/replicas": `0`}},
-		{name: "the full image", values: "image: {variant: full, repository: registry.example/g}", kind: "StatefulSet", object: "glassine", want: map[string]string{pod + "/containers/0/image": `"registry.example/g:0.1.0-full"`}},
+		{name: "the full image", values: "image: {variant: full, repository: registry.example/g}", kind: "StatefulSet", object: "glassine", want: map[string]string{pod + "/containers/0/image": `"registry.example/g:full"`}},
 		{name: "a tag of one's own", values: "image: {tag: nightly, pullPolicy: Always}\nimagePullSecrets: [{name: pull}]", kind: "StatefulSet", object: "glassine", want: map[string]string{
 			pod + "/containers/0/image": `"glassine:nightly"`, pod + "/containers/0/imagePullPolicy": `"Always"`, pod + "/imagePullSecrets": `[{"name":"pull"}]`,
 		}},

@@ -2,7 +2,7 @@
 # Puts what a release is made of into dist/: the program in a tar file, the Debian package, the images, the bill of materials, and the
 # SHA-256 sums of all of them.
 #
-#   sh deploy/dist/build.sh [slim]      with slim, without the full image, which takes mmdebstrap and minutes
+#   sh deploy/dist/build.sh
 set -eu
 cd "$(dirname "$0")/../.."
 [ -x bin/glassine ] || { echo "There is no bin/glassine: run make build first." >&2; exit 1; }
@@ -24,6 +24,6 @@ tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH
 sh deploy/deb/build.sh "dist/glassine_${version}_$arch.deb"
 go run ./deploy/sbom bin/glassine >"dist/$name.cdx.json"
 sh deploy/image/build.sh slim "dist/glassine-$version-slim-$arch.oci.tar"
-[ "${1:-}" = slim ] || sh deploy/image/build.sh full "dist/glassine-$version-full-$arch.oci.tar"
+sh deploy/image/build.sh full "dist/glassine-$version-full-$arch.oci.tar"
 (cd dist && sha256sum -- * >"$work/sums" && mv "$work/sums" checksums.txt)
 ls -l dist

@@ -27,7 +27,8 @@ func fakeDeb(t *testing.T, dir, name string, files map[string]string, links map[
 		}
 	}
 	for file, target := range links {
-		if err := os.Symlink(target, filepath.Join(root, file)); err != nil {
+		path := filepath.Join(root, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(target, path)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,11 +37,11 @@ func fakeDeb(t *testing.T, dir, name string, files map[string]string, links map[
 	}
 }
 
-// inputs are a program and the packages of a slim image, but for one library when without names it.
-func inputs(t *testing.T, without string) options {
+// inputs are a program and the packages of an image, but for one library when without names it.
+func inputs(t *testing.T, kind, without string) options {
 	t.Helper()
 	dir := t.TempDir()
-	files := map[string]string{"lib64/ld-linux-x86-64.so.2": "the loader", "usr/share/doc/libc6/copyright": "LGPL", "usr/lib/x86_64-linux-gnu/gconv/UTF-16.so": "not needed"}
+	files := map[string]string{"lib64/ld-linux-x86-64.so.2": "the loader", "usr/share/doc/libc6/copyright": "LGPL", "usr/share/man/man1/ld.1": "unread", "usr/share/doc/libc6/NEWS": "unread", "usr/lib/x86_64-linux-gnu/gconv/UTF-16.so": "not needed"}
 	for _, l := range libraries {
 		if l != "libstdc++.so.6" && l != without {
 			files["lib/x86_64-linux-gnu/"+l] = l
@@ -49,11 +50,17 @@ func inputs(t *testing.T, without string) options {
 	fakeDeb(t, dir, "libc6", files, nil)
 	fakeDeb(t, dir, "libstdc++6", map[string]string{"usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30": "the library"}, map[string]string{"usr/lib/x86_64-linux-gnu/libstdc++.so.6": "libstdc++.so.6.0.30"})
 	fakeDeb(t, dir, "ca-certificates", map[string]string{"usr/share/ca-certificates/mozilla/B.crt": "B\n", "usr/share/ca-certificates/mozilla/A.crt": "A\n"}, nil)
+	fakeDeb(t, dir, "base-files", map[string]string{"usr/lib/os-release": "Debian", "usr/share/common-licenses/LGPL": "LGPL"}, map[string]string{"usr/share/doc/other": "base-files"})
+	if kind == "full" {
+		fakeDeb(t, dir, "nodejs", map[string]string{"usr/bin/node": "node", "usr/share/nodejs/acorn/index.js": "acorn"}, nil)
+		fakeDeb(t, dir, "python3", map[string]string{"usr/bin/python3.11": "python"}, map[string]string{"usr/bin/python3": "python3.11"})
+		fakeDeb(t, dir, "bash", map[string]string{"bin/bash": "bash", "bin/dash": "dash", "usr/bin/env": "env"}, map[string]string{"bin/sh": "dash"})
+	}
 	program := filepath.Join(dir, "program")
 	if err := os.WriteFile(program, []byte("the program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return options{kind: "slim", binary: program, debs: dir, out: filepath.Join(dir, "image.tar"), version: "v1.2.3", arch: "amd64", created: time.Unix(1_700_000_000, 0).UTC()}
+	return options{kind: kind, binary: program, debs: dir, out: filepath.Join(dir, "image.tar"), version: "v1.2.3+dirty", arch: "amd64", created: time.Unix(1_700_000_000, 0).UTC()}
 }
 
 func readFiles(t *testing.T, raw []byte) map[string]entry {
@@ -69,9 +76,21 @@ func readFiles(t *testing.T, raw []byte) map[string]entry {
 }
 
 func TestSameInputsGiveTheSameBytes(t *testing.T) {
+	for _, kind := range []string{"slim", "full"} {
+		t.Run(kind, func(t *testing.T) { sameBytes(t, kind) })
+	}
+	o := inputs(t, "slim", "")
+	o.kind = "medium"
+	if err := image(o); err == nil || !strings.Contains(err.Error(), "slim or full") {
+		t.Errorf("another kind: %v", err)
+	}
+}
+
+func sameBytes(t *testing.T, kind string) {
+	t.Helper()
 	var images [2][]byte
 	for i := range images {
-		o := inputs(t, "")
+		o := inputs(t, kind, "")
 		if err := image(o); err != nil {
 			t.Fatal(err)
 		}
@@ -90,6 +109,9 @@ func TestSameInputsGiveTheSameBytes(t *testing.T) {
 			t.Errorf("the blob %s is not what its name says", name)
 		}
 	}
+	if got, want := string(files["manifest.json"].body), `"RepoTags":["glassine:1.2.3.dirty-`+kind+`","glassine:`+kind+`"]`; !strings.Contains(got, want) {
+		t.Errorf("manifest.json = %s, want %s", got, want)
+	}
 	var top index
 	if err := json.Unmarshal(files["index.json"].body, &top); err != nil || len(top.Manifests) != 1 {
 		t.Fatalf("index.json: %v %+v", err, top)
@@ -106,7 +128,7 @@ func TestSameInputsGiveTheSameBytes(t *testing.T) {
 }
 
 func TestSlimBaseIsWhatIsNeeded(t *testing.T) {
-	o := inputs(t, "")
+	o := inputs(t, "slim", "")
 	l := &layer{}
 	if err := errors.Join(slimBase(l, o.debs, "amd64"), account(l)); err != nil {
 		t.Fatal(err)
@@ -117,6 +139,8 @@ func TestSlimBaseIsWhatIsNeeded(t *testing.T) {
 		"usr/lib/x86_64-linux-gnu/libc.so.6":           "libc.so.6",
 		"etc/ssl/certs/ca-certificates.crt":            "A\nB\n",
 		"usr/share/doc/libc6/copyright":                "LGPL",
+		"usr/share/common-licenses/LGPL":               "LGPL",
+		"usr/lib/os-release":                           "Debian",
 		"etc/passwd":                                   "root:x:0:0:root:/root:/usr/sbin/nologin\nglassine:x:65532:65532:glassine:/var/lib/glassine:/usr/sbin/nologin\n",
 	} {
 		if got := string(l.entries[name].body); got != want {
@@ -129,8 +153,63 @@ func TestSlimBaseIsWhatIsNeeded(t *testing.T) {
 	if _, ok := l.entries["usr/lib/x86_64-linux-gnu/gconv/UTF-16.so"]; ok {
 		t.Error("it has what nobody needs")
 	}
-	if err := slimBase(&layer{}, inputs(t, "libm.so.6").debs, "amd64"); err == nil || !strings.Contains(err.Error(), "libm.so.6") {
+	if err := slimBase(&layer{}, inputs(t, "slim", "libm.so.6").debs, "amd64"); err == nil || !strings.Contains(err.Error(), "libm.so.6") {
 		t.Errorf("a library that is missing: %v", err)
+	}
+}
+
+func TestFullBaseIsAllThatFunctionsRead(t *testing.T) {
+	o := inputs(t, "full", "")
+	l := &layer{}
+	if err := fullBase(l, o.debs, "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"usr/bin/node": "node", "usr/bin/python3.11": "python", "usr/bin/bash": "bash", "usr/share/nodejs/acorn/index.js": "acorn",
+		"usr/lib/x86_64-linux-gnu/gconv/UTF-16.so": "not needed", "usr/lib/x86_64-linux-gnu/libc.so.6": "libc.so.6",
+		"etc/ssl/certs/ca-certificates.crt": "A\nB\n", "usr/share/doc/libc6/copyright": "LGPL",
+	} {
+		if got := string(l.entries[name].body); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	for name, target := range map[string]string{
+		"bin": "usr/bin", "usr/bin/sh": "dash", "usr/bin/python3": "python3.11", "usr/share/doc/other": "base-files", "usr/lib/ssl/cert.pem": "/etc/ssl/certs/ca-certificates.crt",
+	} {
+		if h := l.entries[name].header; h.Typeflag != tar.TypeSymlink || h.Linkname != target {
+			t.Errorf("%s is %+v, want a link to %s", name, h, target)
+		}
+	}
+	for _, name := range []string{"usr/share/man/man1/ld.1", "usr/share/doc/libc6/NEWS", "usr/share/ca-certificates/mozilla/A.crt"} {
+		if _, ok := l.entries[name]; ok {
+			t.Errorf("it has %s, which nobody reads", name)
+		}
+	}
+	if note := string(l.entries["var/lib/dpkg/status.d/nodejs"].body); !strings.Contains(note, "Version: 1\n") {
+		t.Errorf("the note of a package for scanners is %q", note)
+	}
+	if err := fullBase(&layer{}, inputs(t, "slim", "").debs, "amd64"); err == nil || !strings.Contains(err.Error(), "usr/bin/node") {
+		t.Errorf("packages without Node: %v", err)
+	}
+}
+
+// A program with its owner's rights is one with its caller's in an image; what is in the package as a hard link is one.
+func TestRightsOfOwnersAndHardLinks(t *testing.T) {
+	p := packages{files: map[string]entry{
+		"usr/bin/su":   {tar.Header{Typeflag: tar.TypeReg, Mode: 0o4755}, []byte("su")},
+		"usr/bin/su2":  {tar.Header{Typeflag: tar.TypeLink, Linkname: merged("./bin/su"), Mode: 0o4755}, nil},
+		"var/tmp":      {tar.Header{Typeflag: tar.TypeDir, Mode: 0o1777}, nil},
+		"usr/bin/none": {tar.Header{Typeflag: tar.TypeLink, Linkname: "usr/bin/nothing"}, nil},
+	}}
+	l := &layer{}
+	for name := range p.files {
+		p.add(l, name)
+	}
+	if l.entries["usr/bin/su"].header.Mode != 0o755 || l.entries["usr/bin/su2"].header.Linkname != "usr/bin/su" || l.entries["var/tmp"].header.Mode != 0o1777 {
+		t.Errorf("entries = %+v", l.entries)
+	}
+	if err := l.checkLinks(); err == nil || !strings.Contains(err.Error(), "/usr/bin/none is a hard link to /usr/bin/nothing") {
+		t.Errorf("a hard link to nothing: %v", err)
 	}
 }
 

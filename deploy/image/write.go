@@ -97,6 +97,12 @@ func (o options) labels() map[string]string {
 	return all
 }
 
+// tag is the image's tag, VERSION-KIND: without Go's v, and with a dot for the + that a tag may not have. There is the tag KIND too.
+// (OCI distribution-spec 1.1, "Pulling manifests".)
+func (o options) tag() string {
+	return strings.ReplaceAll(strings.TrimPrefix(o.version, "v"), "+", ".") + "-" + o.kind
+}
+
 func (o options) config(diffIDs []string) config {
 	c := config{Created: o.created, Architecture: o.arch, OS: "linux"}
 	c.Config.User = "65532:65532"
@@ -149,7 +155,7 @@ func write(o options, layers ...*layer) error {
 	}
 	d := describe(manifestType, encoded)
 	d.Platform = &platform{o.arch, "linux"}
-	d.Annotations = map[string]string{"org.opencontainers.image.ref.name": o.version + "-" + o.kind}
+	d.Annotations = map[string]string{"org.opencontainers.image.ref.name": o.tag()}
 	top, err := encode(index{2, indexType, []descriptor{d}})
 	if err != nil {
 		return err
@@ -172,7 +178,7 @@ func dockerManifest(o options, m manifest) any {
 	out := struct {
 		Config           string
 		RepoTags, Layers []string
-	}{Config: blobName(m.Config.Digest), RepoTags: []string{"glassine:" + o.version + "-" + o.kind, "glassine:" + o.kind}}
+	}{Config: blobName(m.Config.Digest), RepoTags: []string{"glassine:" + o.tag(), "glassine:" + o.kind}}
 	for _, l := range m.Layers {
 		out.Layers = append(out.Layers, blobName(l.Digest))
 	}

@@ -125,7 +125,7 @@ func (s *interpreters) find(ctx context.Context, name string) (interpreter, erro
 		}
 	}
 	if best.path == "" {
-		return interpreter{}, missing(name, family, want)
+		return interpreter{}, s.missing(name, family, want)
 	}
 	if best.version != want {
 		best.warning = fmt.Sprintf("Runtime %s runs on %s %s: this machine has no %s %s.", name, best.name(), best.full, best.name(), want)
@@ -156,10 +156,22 @@ func nearer(a, b, want release) bool {
 	}
 }
 
-func missing(name, family string, want release) error {
+// missing says what a runtime takes, where it was looked for, and what to do. Whether this is a container's slim image nobody says.
+func (s *interpreters) missing(name, family string, want release) error {
 	install := map[string]string{"node": "https://nodejs.org/en/download", "python": "the package python3 or https://www.python.org/downloads"}[family]
-	return fmt.Errorf("%w for runtime %s: it takes %s %s, and there is none on this machine; install it from %s",
-		ErrNoInterpreter, name, interpreter{family: family}.name(), want, install)
+	var dirs []string
+	for _, dir := range s.dirs {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	searched := "no directory was searched"
+	if len(dirs) > 0 {
+		searched = "there is none in " + strings.Join(dirs, ", ")
+	}
+	r := interpreter{family: family}
+	return fmt.Errorf("%w for runtime %s: it takes %s, and %s. Install it from %s; in a container, use the image glassine:full, since glassine:slim has no %s",
+		ErrNoInterpreter, name, strings.TrimSpace(r.name()+" "+want.String()), searched, install, r.name())
 }
 
 // all lists the interpreters of a family, in the order of the directories, each once. The mutex is held.

@@ -66,9 +66,27 @@ func TestRuntimeNames(t *testing.T) {
 			t.Errorf("%s = %v, want %v with %q", c.name, err, c.want, c.text)
 		}
 	}
-	var none interpreters
-	if _, err := none.find(t.Context(), "nodejs20.x"); !errors.Is(err, ErrNoInterpreter) || !strings.Contains(err.Error(), "there is none on this machine; install it from https://nodejs.org") {
-		t.Errorf("without interpreters: %v", err)
+}
+
+// Whoever has no interpreter reads what is missing, where it was looked for, and what to do.
+func TestMissingInterpreterSaysWhatToDo(t *testing.T) {
+	empty, other := t.TempDir(), t.TempDir()
+	for _, c := range []struct {
+		name string
+		dirs []string
+		want string
+	}{
+		{"nodejs20.x", []string{empty, other, empty}, "no interpreter for runtime nodejs20.x: it takes Node.js 20, and there is none in " + empty + ", " + other +
+			". Install it from https://nodejs.org/en/download; in a container, use the image glassine:full, since glassine:slim has no Node.js"},
+		{"python3.12", []string{empty}, "no interpreter for runtime python3.12: it takes Python 3.12, and there is none in " + empty +
+			". Install it from the package python3 or https://www.python.org/downloads; in a container, use the image glassine:full, since glassine:slim has no Python"},
+		{"nodejs", nil, "no interpreter for runtime nodejs: it takes Node.js, and no directory was searched. Install it from https://nodejs.org/en/download; " +
+			"in a container, use the image glassine:full, since glassine:slim has no Node.js"},
+	} {
+		s := interpreters{dirs: c.dirs}
+		if _, err := s.find(t.Context(), c.name); !errors.Is(err, ErrNoInterpreter) || err.Error() != c.want {
+			t.Errorf("%s = %v, want %s", c.name, err, c.want)
+		}
 	}
 }
 

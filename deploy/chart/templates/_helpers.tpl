@@ -29,7 +29,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- define "glassine.image" -}}
-{{- printf "%s:%s" .Values.image.repository (default (printf "%s-%s" .Chart.AppVersion .Values.image.variant) .Values.image.tag) -}}
+{{- printf "%s:%s" .Values.image.repository (default .Values.image.variant .Values.image.tag) -}}
 {{- end -}}
 
 {{/* What values.schema.json cannot say. */}}
