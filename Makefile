@@ -1,5 +1,5 @@
 # The targets that there are. Each sets up what it needs on a Debian machine with Go, Node and make (as root, for apt).
-.PHONY: run test bench lint build libvips deps image deb sbom dist
+.PHONY: run test bench form lint build libvips deps image deb sbom dist
 
 export CGO_ENABLED = 0
 
@@ -13,15 +13,18 @@ build: libvips
 	@echo "Building bin/glassine (the first time this fetches Go modules)"
 	@go build -trimpath -o bin/glassine ./cmd/glassine
 
-# test: every test, with the real clients and tools that they ask.
+# test: every test, with the real clients and tools that they ask. The whole-system tests take longest, so they begin first.
 test: deps libvips
 	go vet ./...
-	go test -timeout 24m ./...
+	go test -timeout 24m -parallel 3 ./e2e ./...
 
-# lint: golangci-lint and gofumpt at the versions of tools.mod.
-lint:
-	@echo "Checking form and style (the first time this compiles the linter, some minutes)"
+# form: gofumpt at the version of tools.mod.
+form:
 	@test -z "$$(go tool -modfile=tools.mod gofumpt -l . | tee /dev/stderr)"
+
+# lint: form, and golangci-lint, before a change is handed in. CI has no time to compile it.
+lint: form
+	@echo "Checking style (the first time this compiles the linter, some minutes)"
 	go tool -modfile=tools.mod golangci-lint run ./...
 
 # bench: ours and the peer in turn, in one run.
@@ -44,10 +47,11 @@ libvips:
 deps:
 	@sh e2e/deps.sh test
 
-# image: the slim container image, in dist, without a container engine; docker load and podman load read it.
+# image: the container images, slim and full, in dist, without a container engine; docker load and podman load read them.
 image: build
 	@mkdir -p dist
 	@sh deploy/image/build.sh slim dist/glassine-slim.oci.tar
+	@sh deploy/image/build.sh full dist/glassine-full.oci.tar
 
 # deb: the Debian package, in dist.
 deb: build
@@ -59,6 +63,6 @@ sbom: build
 	@mkdir -p dist
 	@go run ./deploy/sbom bin/glassine >dist/glassine.cdx.json
 
-# dist: what a release is made of, with checksums: tar file, package, bill of materials, both images. Takes mmdebstrap and minutes.
+# dist: what a release is made of, with checksums: tar file, package, bill of materials, both images.
 dist: build
 	@sh deploy/dist/build.sh

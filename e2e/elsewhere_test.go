@@ -70,7 +70,6 @@ func TestOriginalsAtASecondGlassine(t *testing.T) {
 }
 
 func TestOriginalsAtVersitygw(t *testing.T) {
-	t.Parallel()
 	v := versitygw(t)
 	makeOriginals(t, v)
 	testOriginals(t, v, inFront(t, v))

@@ -24,10 +24,14 @@ func TestWalkthrough(t *testing.T) {
 	}
 }
 
-// awsCLIs are Debian's, and the first other one that PATH has: the current one, where a machine has it.
+// awsCLIs are Debian's, and with GLASSINE_EVERY_AWS the first other one that PATH has: the current one, where a machine has it. The
+// eighty commands of a walk are two minutes of a processor, which CI has for one.
 func awsCLIs(t *testing.T) []string {
 	t.Helper()
 	all := []string{tool(t, "aws")}
+	if os.Getenv("GLASSINE_EVERY_AWS") == "" {
+		return all
+	}
 	debian, err := filepath.EvalSymlinks(all[0])
 	if err != nil {
 		t.Fatal(err)
