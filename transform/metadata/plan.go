@@ -25,8 +25,8 @@ type Plan struct {
 	// block that stays in part, such as an Exif block of which the orientation is written anew, it counts the whole.
 	Removed []Removal
 	// Rewritten is how many bytes of the source do not go out because the copy says the same in other bytes, and Added how many
-	// bytes of the copy are not the source's. With Removed they are all that differs: where the plan keeps no byte twice, the
-	// source has as many bytes as the copy, without Added, with Rewritten and with those of Removed.
+	// bytes of the copy are not the source's, or are there a second time. With Removed they are all that differs: the source has
+	// as many bytes as the copy, without Added, with Rewritten and with those of Removed.
 	Rewritten, Added int64
 
 	parts []part

@@ -96,9 +96,9 @@ func (p *Plan) account(size int64) {
 			blocks[KindOther]++
 		}
 	}
-	p.Added, p.Rewritten = 0, bytes[rewritten]
-	for i := range p.parts {
-		p.Added += int64(len(p.parts[i].lit))
+	p.Added, p.Rewritten = p.Size-size, bytes[rewritten]
+	for _, g := range gone {
+		p.Added += g.n // the copy is what stays of the source, once, and what is added
 	}
 	p.Removed = nil
 	for _, kind := range Kinds {
