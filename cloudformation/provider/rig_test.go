@@ -85,7 +85,7 @@ func newRigOn(t testing.TB, records state.Store, bytes store.Store, dir string) 
 	t.Cleanup(func() { r.Lambda.Close() })
 	r.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{State: records, IAM: r.IAM, S3: r.S3, Invoker: r.Lambda, Log: log})
 	must(err)
-	r.Edge, err = edge.New(ctx, edge.Config{State: records, IAM: r.IAM, Invoker: r.Lambda, Origin: http.DefaultTransport, Geo: nowhere{}, Account: account, Log: log})
+	r.Edge, err = edge.New(ctx, edge.Config{State: records, IAM: r.IAM, Invoker: atTheEdge{r.Lambda}, Origin: http.DefaultTransport, Geo: nowhere{}, Account: account, Log: log})
 	must(err)
 	t.Cleanup(r.Edge.Close)
 	r.types, r.records = cloudformation.NewTypes(Types(r.Services)...), records
@@ -254,4 +254,12 @@ func equal[T comparable](t testing.TB, what string, got, want T) {
 	if got != want {
 		t.Errorf("%s = %v, want %v", what, got, want)
 	}
+}
+
+// atTheEdge runs functions for the edge, as package glassine does.
+type atTheEdge struct{ *lambda.Service }
+
+func (f atTheEdge) InvokeEdge(ctx context.Context, version string, event []byte) ([]byte, error) {
+	result, err := f.Service.InvokeEdge(ctx, version, event)
+	return result.Payload, err
 }
