@@ -172,11 +172,8 @@ func makeDoc(name string, raw []byte, known map[string]bool) (*docPage, error) {
 	}
 	closeSection()
 	p.Summary = upTo(p.sections[0].text, 150)
-	for _, n := range elsewhere { // what it says stays
-		for child := n.FirstChild(); child != nil; child = n.FirstChild() {
-			n.Parent().InsertBefore(n.Parent(), n, child)
-		}
-		n.Parent().RemoveChild(n.Parent(), n)
+	for _, n := range elsewhere {
+		unlink(n)
 	}
 	if title != nil { // the page has its own
 		title.Parent().RemoveChild(title.Parent(), title)
@@ -185,12 +182,20 @@ func makeDoc(name string, raw []byte, known map[string]bool) (*docPage, error) {
 	if err := md.Renderer().Render(&b, raw, tree); err != nil {
 		return nil, err
 	}
-	// A block of code scrolls, so a keyboard must reach it; a wide table too.
-	html := strings.ReplaceAll(b.String(), "<pre><code", `<pre class="doc" tabindex="0"><code`)
-	html = strings.ReplaceAll(html, "<table>", `<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>`)
-	html = strings.ReplaceAll(html, "</table>", "</table></div>")
-	p.HTML = template.HTML(html)
+	p.HTML = template.HTML(scrollable.Replace(b.String()))
 	return p, nil
+}
+
+// scrollable lets a keyboard reach what scrolls: blocks of code, and tables, which may be wide.
+var scrollable = strings.NewReplacer("<pre><code", `<pre class="doc" tabindex="0"><code`,
+	"<table>", `<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>`, "</table>", "</table></div>")
+
+// unlink takes a link away. What it says stays.
+func unlink(n *ast.Link) {
+	for child := n.FirstChild(); child != nil; child = n.FirstChild() {
+		n.Parent().InsertBefore(n.Parent(), n, child)
+	}
+	n.Parent().RemoveChild(n.Parent(), n)
 }
 
 // plainText is a node's text.
