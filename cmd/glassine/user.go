@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,16 @@ type newKey struct {
 func (k newKey) write(w io.Writer) {
 	fmt.Fprintf(w, "User:  %s\nKey:   %s %s   (shown once)\n", k.UserName, k.AccessKeyID, k.SecretAccessKey)
 	fmt.Fprintf(w, "Use:   export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s   (after eval \"$(glassine env)\")\n", k.AccessKeyID, quote(k.SecretAccessKey))
+}
+
+// showNewKey makes a key of a user and prints it, the one time that its secret is told.
+func showNewKey(ctx context.Context, caller *client.Client, user string, to *outputFlags) error {
+	key, err := caller.CreateAccessKey(ctx, user)
+	if err != nil {
+		return err
+	}
+	out := newKey{user, key.AccessKeyId, key.SecretAccessKey}
+	return to.print(out, out.write)
 }
 
 type userListCmd struct {
@@ -137,12 +148,7 @@ func (c *userCreateCmd) Run() (err error) {
 			return err
 		}
 	}
-	key, err := caller.CreateAccessKey(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	out := newKey{c.Name, key.AccessKeyId, key.SecretAccessKey}
-	return c.print(out, out.write)
+	return showNewKey(ctx, caller, c.Name, &c.outputFlags)
 }
 
 type userKeyCmd struct {
@@ -159,12 +165,7 @@ func (c *userKeyCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	key, err := caller.CreateAccessKey(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	out := newKey{c.Name, key.AccessKeyId, key.SecretAccessKey}
-	return c.print(out, out.write)
+	return showNewKey(ctx, caller, c.Name, &c.outputFlags)
 }
 
 type userDeleteCmd struct {
