@@ -117,7 +117,7 @@ func (x *index) markClean() error {
 	return x.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(runBucket).Put(cleanKey, []byte("yes")) })
 }
 
-// view calls f with the index at one moment. f must be short: the index cannot grow meanwhile.
+// view calls f with the index at one moment. f must be short: the index cannot outgrow its map meanwhile.
 func (x *index) view(f func(*txn) error) error {
 	err := x.db.View(func(tx *bbolt.Tx) error { return f(&txn{tx: tx}) })
 	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {

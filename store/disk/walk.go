@@ -7,7 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// walkStep is the number of entries that are read in one transaction: the index cannot grow while one is open.
+// walkStep is the number of entries that are read in one transaction: the index cannot outgrow its map while one is open.
 const walkStep = 1000
 
 // steps calls f with the entries of a top-level bucket, or of the store's bucket of that name in it. It is many short
