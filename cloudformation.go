@@ -23,7 +23,7 @@ func (s *System) openStacks(ctx context.Context, records state.Store) (err error
 	}); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.Stacks.Close)
+	s.onClose(s.Stacks.Close)
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (s *System) openConsole(aws, https net.Listener) error {
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // our own listener, by its address; see above
 		Proxy:           nil, ForceAttemptHTTP2: true, DisableCompression: true, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 2 * time.Minute,
 	}
-	s.closers = append(s.closers, func() error { viewer.CloseIdleConnections(); return nil })
+	s.onClose(func() error { viewer.CloseIdleConnections(); return nil })
 	_, viewerPort, _ := net.SplitHostPort(viewers) // an address of our own listener
 	var err error
 	s.console, err = console.New(console.Config{
@@ -36,7 +36,7 @@ func (s *System) openConsole(aws, https net.Listener) error {
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.console.Close)
+	s.onClose(s.console.Close)
 	return nil
 }
 

@@ -58,7 +58,7 @@ func (s *System) edgeConfig(records state.Store, httpsPort string) (edge.Config,
 	}
 	functions := newFunctionLog(s.Logs, s.IAM.Root(), cfg.Log)
 	s.edgeLogs = functions
-	s.closers = append(s.closers, functions.Close)
+	s.onClose(functions.Close)
 	out := edge.Config{
 		State: records, IAM: s.IAM, Invoker: tracedFunctions{s}, Origin: s.local, Account: cfg.Account, HTTPSPort: httpsPort,
 		HTTP3Port: s.quicPort(), SameCertificate: s.viewers.certificates.same,
@@ -75,7 +75,7 @@ func (s *System) edgeConfig(records state.Store, httpsPort string) (edge.Config,
 		if err != nil {
 			return out, err
 		}
-		s.closers = append(s.closers, places.Close)
+		s.onClose(places.Close)
 		out.Geo = geography{places}
 	}
 	s.metrics.Edge(func() telemetry.EdgeCounts {

@@ -26,7 +26,7 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	if s.Logs, err = logs.New(ctx, logs.Config{State: records, IAM: s.IAM, Dir: filepath.Join(cfg.Data, "logs"), Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.Logs.Close)
+	s.onClose(s.Logs.Close)
 	if s.sandboxes, err = sandbox.New(sandbox.Config{
 		Dir: filepath.Join(cfg.Data, "sandboxes"), CAFile: s.ca.file, Require: cfg.Isolation, Search: cfg.Interpreters,
 		AWS: func(c net.Conn) { s.endpoint.offer(c) },
@@ -40,7 +40,7 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	}); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.sandboxes.Close)
+	s.onClose(s.sandboxes.Close)
 	_, strictEdge, err := strictness(cfg.Strict)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 	}); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.Lambda.Close)
+	s.onClose(s.Lambda.Close)
 	return nil
 }
 

@@ -11,12 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
@@ -40,84 +37,11 @@ import (
 	"glassine/transform/pixel"
 )
 
-// Config says how to run. The zero value of every field but Data is sensible.
-type Config struct {
-	// Data is the data directory; it is made when it is not there.
-	Data string
-	// Addresses to listen on, host:port; port 0 takes a free one. Loopback unless told otherwise.
-	AWS   string // AWS APIs; "" means 127.0.0.1:4566
-	HTTP  string // viewers, plaintext; "" means 127.0.0.1:8080
-	HTTPS string // viewers, TLS; "" means 127.0.0.1:8443
-	Admin string // health; "" means 127.0.0.1:7070
-	// Listeners are listeners that are open already, in place of addresses: by aws, http, https and admin. They are closed.
-	Listeners map[string]net.Listener
-	// QUIC is the open UDP socket of HTTP/3, whose port viewers are told; nil means that of HTTPS's number. It is closed.
-	QUIC net.PacketConn
-	// Drain is how long Close waits for requests under way; 0 means DrainTime, less than 0 not at all.
-	Drain time.Duration
-	// Account is the AWS account id, 12 digits; "" means 123456789012.
-	Account string
-	// Region is where things are made whose maker names no region; "" means us-east-1. Every name is accepted.
-	Region string
-	// Demo deploys the demo in a data directory that never had it.
-	Demo bool
-	// CacheBytes bounds the edge's cache in memory; 0 means 256 MiB.
-	CacheBytes int64
-	// CacheDiskBytes bounds the edge's cache on disk, which is in Data/cache and found again at the next start. 0 means 10 GiB, or
-	// half of what the file system has for it, if that is less; less than 0 keeps nothing on disk.
-	CacheDiskBytes int64
-	// Remotes and Directories are buckets whose objects are kept elsewhere. A bucket that was among them at an earlier start
-	// and is not now refuses its requests.
-	Remotes     []Remote
-	Directories []Directory
-	// AccessLog gets a JSON line for each viewer request; nil writes none.
-	AccessLog io.Writer
-	// LogEvery is how long a file of a distribution's standard log collects lines before it is delivered; 0 means 5 minutes.
-	LogEvery time.Duration
-	// GeoDatabases are files in the MaxMind DB format that say where viewers are. A file that is replaced is taken up.
-	GeoDatabases []string
-	// ConsoleHosts are names, besides those of loopback, at which a proxy with TLS serves the web console.
-	ConsoleHosts []string
-	// Strict names what is done as AWS does it where glassine does better: vary, targeted, must-revalidate, truncated,
-	// authorization, edge-functions, or all. See docs/aws-differences.md.
-	Strict []string
-	// CacheStatus adds Cache-Status (RFC 9211) to the answers to viewers, which CloudFront does not.
-	CacheStatus bool
-	// CertificateDir is a directory of certificates with their keys, for the names that viewers ask for: see package certdir. They
-	// go before all others, and files that change are read again. "" means none.
-	CertificateDir string
-	// ACME gets certificates for public names.
-	ACME ACME
-	// NoHTTP3 serves no HTTP/3, whatever distributions say.
-	NoHTTP3 bool
-	// Isolation is the weakest level at which a function may run in a process of its own, and a picture be made: "strict", or ""
-	// for what the machine gives. See System.Isolation.
-	Isolation string
-	// Libvips is the library that makes pictures; "" means the embedded one, or the system's.
-	Libvips string
-	// PictureWorkers is how many pictures are made at a time; 0 means one for each CPU that Go uses.
-	PictureWorkers int
-	// Interpreters are directories to look for node and python3 in, before the usual ones: see sandbox.SearchDirs.
-	Interpreters []string
-	// Functions are functions of the program that embeds this one, by the URI that names them as code, such as
-	// glassine://mine: see Transport for how they reach AWS's names.
-	Functions map[string]runner.Func
-	// OTLP exports the traces of requests, but for hits, to a receiver of OpenTelemetry's. The zero value exports none.
-	OTLP telemetry.OTLP
-	// Log gets what an operator must know; nil means slog.Default.
-	Log *slog.Logger
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
-}
-
 // How often stored objects are read against their checksums, and lifecycle rules are applied.
 const (
 	scrubEvery  = 7 * 24 * time.Hour
 	expireEvery = time.Hour
 )
-
-// DrainTime is how long Close waits for requests under way, unless Config.Drain says otherwise.
-const DrainTime = 10 * time.Second
 
 // endpointNames are the names, besides AWS's, at which the AWS endpoint may be reached with a label before them. The last
 // one is for clients of the forward proxy and resolves nowhere.
@@ -177,155 +101,12 @@ func New(ctx context.Context, cfg Config) (*System, error) {
 	return s, nil
 }
 
-func (c *Config) fill() {
-	defaults := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
-	defaults(&c.AWS, "127.0.0.1:4566")
-	defaults(&c.HTTP, "127.0.0.1:8080")
-	defaults(&c.HTTPS, "127.0.0.1:8443")
-	defaults(&c.Admin, "127.0.0.1:7070")
-	defaults(&c.Account, "123456789012")
-	defaults(&c.Region, "us-east-1")
-	if c.Drain == 0 {
-		c.Drain = DrainTime
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	c.Log = slog.New(requestLog{c.Log.Handler()})
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-}
-
-// open makes the parts from the ground up.
-func (s *System) open(ctx context.Context) error {
-	cfg := s.cfg
-	if err := validAccount(cfg.Account); err != nil {
-		return err
-	}
-	var err error
-	if s.data, err = openDataDir(cfg.Data); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.data.Close)
-	if s.ca, err = openCA(cfg.Data, cfg.Now()); err != nil {
-		return err
-	}
-	awsNet, httpNet, httpsNet, adminNet, err := s.listen()
-	if err != nil {
-		return err
-	}
-	if err := s.openViewerTLS(httpNet, httpsNet); err != nil {
-		return err
-	}
-	s.listenQUIC(httpsNet)
-	records, err := state.Open(filepath.Join(cfg.Data, "state.db"))
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, records.Close)
-	objects, err := disk.Open(filepath.Join(cfg.Data, "objects"), disk.Options{Log: cfg.Log, Keys: s.data.objectKeys(), Scrub: disk.ScrubOptions{Every: scrubEvery}})
-	if err != nil {
-		return err
-	}
-	stores, err := s.openStores(objects, awsNet.Addr())
-	s.closers = append(s.closers, stores.Close)
-	if err != nil {
-		return err
-	}
-
-	trail, err := telemetry.OpenAudit(filepath.Join(cfg.Data, "audit.log"), 0, 0)
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, trail.Close)
-	s.openTelemetry()
-	s.records = records
-	s.Reloaded(true)
-	s.audit = &auditor{log: trail, now: cfg.Now, err: cfg.Log, denied: s.metrics.Denied}
-	if s.IAM, err = iam.New(ctx, iam.Config{State: records, Account: cfg.Account, Now: cfg.Now, Key: s.data.key, Log: cfg.Log, Observe: s.audit.observe}); err != nil {
-		return err
-	}
-	if err := s.ensureRoot(ctx); err != nil {
-		return err
-	}
-	if s.S3, err = s3.New(ctx, s3.Config{State: records, Store: stores, Encrypts: true, IAM: s.IAM, Region: cfg.Region, Now: cfg.Now, Log: cfg.Log}); err != nil {
-		return err
-	}
-	if err := s.declareBuckets(ctx, stores); err != nil {
-		return err
-	}
-	if s.SSM, err = ssm.New(ctx, ssm.Config{State: records, IAM: s.IAM, Key: s.data.key, Provisioned: bootstrapParameters(), Now: cfg.Now, Log: cfg.Log}); err != nil {
-		return err
-	}
-	s.local = &inProcess{next: edge.NewOriginTransport()}
-	s.closers = append(s.closers, s.local.wait)
-	if err := s.openPictures(); err != nil {
-		return err
-	}
-	if err := s.openFunctions(ctx, records); err != nil {
-		return err
-	}
-	if s.backups, err = newBackupSource(backupSource{data: cfg.Data, records: records, objects: objects, keepCode: s.Lambda.KeepArchives, now: cfg.Now}); err != nil {
-		return err
-	}
-	if s.ObjectLambda, err = objectlambda.New(ctx, objectlambda.Config{
-		State: records, IAM: s.IAM, S3: s.S3, Invoker: tracedFunctions{s}, Region: cfg.Region, Webhooks: webhookTransport(), Endpoint: &url.URL{Scheme: "http", Host: awsNet.Addr().String()},
-		Observe: s.objectLambda, Now: cfg.Now, Log: cfg.Log,
-	}); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func() error { s.ObjectLambda.Close(); return nil })
-	edgeConfig, err := s.edgeConfig(records, port(httpsNet))
-	if err != nil {
-		return err
-	}
-	if s.Edge, err = edge.New(ctx, edgeConfig); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func() error { s.Edge.Close(); return nil })
-	if err := s.openStacks(ctx, records); err != nil {
-		return err
-	}
-	if err := s.openConsole(awsNet, httpsNet); err != nil {
-		return err
-	}
-	s.serveOn(awsNet, httpNet, httpsNet, adminNet)
-	if cfg.Demo {
-		return s.deployDemo(ctx, records)
-	}
-	return nil
-}
-
-// webhookTransport reaches handlers by URL: directly, whatever proxy the environment names, and following nothing.
-func webhookTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http says so
-	t.Proxy, t.DisableCompression = nil, true
-	return t
-}
-
 // Version is the version of this module, or "unreleased".
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == "glassine" && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
 	return "unreleased"
-}
-
-func validAccount(id string) error {
-	if len(id) != 12 {
-		return fmt.Errorf("the account %q is not 12 digits", id)
-	}
-	for _, c := range id {
-		if c < '0' || c > '9' {
-			return fmt.Errorf("the account %q is not 12 digits", id)
-		}
-	}
-	return nil
 }
 
 // ensureRoot makes the root access key at first start and keeps it where only the directory's owner reads it.

@@ -48,7 +48,7 @@ func (s *System) listen() (aws, viewer, viewerTLS, admin net.Listener, err error
 		}
 		l := s.cfg.Listeners[flag]
 		if l != nil {
-			s.closers = append(s.closers, func() error { l.Close(); return nil })
+			s.onClose(func() error { l.Close(); return nil })
 			return l
 		}
 		if l, err = net.Listen("tcp", address); err != nil {
@@ -59,7 +59,7 @@ func (s *System) listen() (aws, viewer, viewerTLS, admin net.Listener, err error
 			}
 			return nil
 		}
-		s.closers = append(s.closers, func() error { l.Close(); return nil }) // the server may have closed it before
+		s.onClose(func() error { l.Close(); return nil }) // the server may have closed it before
 		return l
 	}
 	aws, viewer, viewerTLS, admin = open("aws", s.cfg.AWS), open("http", s.cfg.HTTP), open("https", s.cfg.HTTPS), open("admin", s.cfg.Admin)

@@ -25,7 +25,7 @@ func (s *System) openTelemetry() {
 		}
 		s.exporter = telemetry.NewExporter(o)
 		s.traces.Export = s.exporter.Export
-		s.closers = append(s.closers, s.exporter.Close)
+		s.onClose(s.exporter.Close)
 	}
 	s.metrics.Tracing(s.traces.Dropped, s.exporter.Counts)
 	s.metrics.Certificates(s.certificateTimes)

@@ -15,7 +15,7 @@ func (s *System) openPictures() (err error) {
 	}); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.pixels.Close)
+	s.onClose(s.pixels.Close)
 	return nil
 }
 

@@ -228,7 +228,7 @@ func (s *System) openViewerTLS(viewer, viewerSecure net.Listener) error {
 	if c.acme, err = acme.New(cfg); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, c.acme.Close)
+	s.onClose(c.acme.Close)
 	return nil
 }
 
@@ -236,7 +236,7 @@ func (s *System) openViewerTLS(viewer, viewerSecure net.Listener) error {
 // else is: viewers come over HTTP/2 then.
 func (s *System) listenQUIC(viewerSecure net.Listener) {
 	if given := s.cfg.QUIC; given != nil {
-		s.closers = append(s.closers, given.Close)
+		s.onClose(given.Close)
 		if !s.cfg.NoHTTP3 {
 			s.quic = given
 		}
@@ -251,7 +251,7 @@ func (s *System) listenQUIC(viewerSecure net.Listener) {
 		return
 	}
 	s.quic = conn
-	s.closers = append(s.closers, conn.Close)
+	s.onClose(conn.Close)
 }
 
 // quicPort is where HTTP/3 is served, "" for nowhere.
