@@ -9,7 +9,10 @@ cd "$(dirname "$0")/.."
 packages() { # command:package or file:package ...
 	missing=""
 	for pair in "$@"; do
-		[ -e "${pair%%:*}" ] || command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+		case "$pair" in
+		/*) [ -e "${pair%%:*}" ] ;; # a file by its path only: a folder of this repository may have a command's name
+		*) command -v "${pair%%:*}" >/dev/null 2>&1 ;;
+		esac || missing="$missing ${pair#*:}"
 	done
 	[ -z "$missing" ] && return
 	echo "Installing Debian packages:$missing"
