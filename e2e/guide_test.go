@@ -147,7 +147,7 @@ var guideRun string
 // what it printed.
 func (site *guideSite) run(t *testing.T, steps []guideStep) error {
 	t.Helper()
-	home, guide := t.TempDir(), t.TempDir()
+	home, guide := filepath.Join(t.TempDir(), "ada"), t.TempDir() // a name as homes have: what is named after its folder is named so
 	if err := os.CopyFS(filepath.Join(home, "examples"), withoutModules{os.DirFS(site.examples)}); err != nil {
 		return err
 	}
