@@ -143,7 +143,7 @@ func thisMachine() machine {
 	m := machine{
 		os: runtime.GOOS, root: os.Geteuid() == 0, home: home,
 		exists:  func(path string) bool { _, err := os.Stat(path); return err == nil },
-		command: func(name string) bool { _, err := exec.LookPath(name); return err == nil },
+		command: hasCommand,
 		glob:    func(pattern string) []string { found, _ := filepath.Glob(pattern); return found }, // the patterns are ours
 	}
 	if name := os.Getenv("SUDO_USER"); m.root && name != "" && name != "root" {
@@ -155,6 +155,16 @@ func thisMachine() machine {
 		}
 	}
 	return m
+}
+
+// hasCommand reports whether a command is there, for root at least: what changes the system is in folders that are not on every user's PATH.
+func hasCommand(name string) bool {
+	for _, path := range []string{name, "/usr/local/sbin/" + name, "/usr/sbin/" + name, "/sbin/" + name} {
+		if _, err := exec.LookPath(path); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // trust returns what puts ca into every store that the machine has, and what a person should know besides.

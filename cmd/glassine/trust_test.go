@@ -132,6 +132,18 @@ func TestTrustInABrowsersStore(t *testing.T) {
 	}
 }
 
+// Users of Debian have no sbin on their PATH, and trust prints them commands for root.
+func TestCommandsForRootAreFound(t *testing.T) {
+	found, err := filepath.Glob("/usr/sbin/*")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("/usr/sbin has nothing: %v", err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if !hasCommand(filepath.Base(found[0])) || hasCommand("no-such-command") {
+		t.Errorf("%s is not found, or what is not there is", found[0])
+	}
+}
+
 func TestTrustPrintsUnlessItIsRoot(t *testing.T) {
 	data := authorityOf(t, true)
 	out, _ := wants(t, 0, "trust", "--print", "--data", data)
