@@ -145,24 +145,12 @@ func (t *Type) conform(given map[string]any) (Values, error) {
 }
 
 func textOnly(v any) any {
-	switch x := v.(type) {
-	case []any:
-		out := make([]any, len(x))
-		for i, e := range x {
-			out[i] = textOnly(e)
+	return mapLeaves(v, func(leaf any) any {
+		if s, ok := scalarText(leaf); ok {
+			return s
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(x))
-		for k, e := range x {
-			out[k] = textOnly(e)
-		}
-		return out
-	}
-	if s, ok := scalarText(v); ok {
-		return s
-	}
-	return v
+		return leaf
+	})
 }
 
 // misfit says where in the template a value stands that the schema refuses.

@@ -318,42 +318,39 @@ func hideText(values map[string]any, hidden []string) map[string]any {
 }
 
 func mapText(v any, f func(string) string) any {
+	return mapLeaves(v, func(leaf any) any {
+		if s, ok := leaf.(string); ok {
+			return f(s)
+		}
+		return leaf
+	})
+}
+
+// mapLeaves returns v with f of each value in it that is neither a list nor an object. v stays as it is.
+func mapLeaves(v any, f func(leaf any) any) any {
 	switch x := v.(type) {
-	case string:
-		return f(x)
 	case []any:
 		out := make([]any, len(x))
 		for i, e := range x {
-			out[i] = mapText(e, f)
+			out[i] = mapLeaves(e, f)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(x))
 		for k, e := range x {
-			out[k] = mapText(e, f)
+			out[k] = mapLeaves(e, f)
 		}
 		return out
 	}
-	return v
+	return f(v)
 }
 
 // placeholders puts AWS's words in place of what is not known yet.
 func placeholders(v any) any {
-	switch x := v.(type) {
-	case unknown:
-		return "{{changeSet:KNOWN_AFTER_APPLY}}"
-	case []any:
-		out := make([]any, len(x))
-		for i, e := range x {
-			out[i] = placeholders(e)
+	return mapLeaves(v, func(leaf any) any {
+		if _, ok := leaf.(unknown); ok {
+			return "{{changeSet:KNOWN_AFTER_APPLY}}"
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(x))
-		for k, e := range x {
-			out[k] = placeholders(e)
-		}
-		return out
-	}
-	return v
+		return leaf
+	})
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"maps"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"glassine/telemetry"
 )
 
 // How often the metrics are read, and how many readings are kept: half an hour of them, in memory.
@@ -63,7 +64,7 @@ func (s *series) take(ctx context.Context) {
 	}
 	w := httptest.NewRecorder()
 	s.from.ServeHTTP(w, r)
-	got := sample{s.now(), parseMetrics(w.Body)}
+	got := sample{s.now(), readMetrics(w.Body)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all = append(s.all, got); len(s.all) > samplesKept {
@@ -77,72 +78,21 @@ func (s *series) samples() []sample {
 	return slices.Clone(s.all)
 }
 
-// parseMetrics reads Prometheus's text format 0.0.4. Lines that are none are passed over: they are our own.
-func parseMetrics(r io.Reader) map[string]float64 {
+// readMetrics sums what is exported up, as sample has it.
+func readMetrics(r io.Reader) map[string]float64 {
 	out := map[string]float64{}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, labels, rest, ok := splitMetric(line)
-		if !ok {
-			continue
-		}
-		text, _, _ := strings.Cut(strings.TrimSpace(rest), " ") // a time may follow
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			continue
-		}
-		out[name] += v
+	for s := range telemetry.Samples(r) {
+		out[s.Name] += s.Value
 		for _, l := range keptLabels {
-			if value, ok := labels[l]; ok {
-				out[name+"{"+l+"="+value+"}"] += v
+			if value, ok := s.Labels[l]; ok {
+				out[s.Name+"{"+l+"="+value+"}"] += s.Value
 			}
 		}
-		if of, ok := labels["distribution"]; ok && labels["result"] != "" { // a distribution's page tells its own apart
-			out[name+"{distribution="+of+",result="+labels["result"]+"}"] += v
+		if of, ok := s.Labels["distribution"]; ok && s.Labels["result"] != "" { // a distribution's page tells its own apart
+			out[s.Name+"{distribution="+of+",result="+s.Labels["result"]+"}"] += s.Value
 		}
 	}
 	return out
-}
-
-// splitMetric takes a line apart: name{label="value",...} rest.
-func splitMetric(line string) (name string, labels map[string]string, rest string, ok bool) {
-	i := strings.IndexAny(line, "{ ")
-	if i <= 0 {
-		return "", nil, "", false
-	}
-	name, rest = line[:i], line[i:]
-	if rest[0] == ' ' {
-		return name, nil, rest, true
-	}
-	labels, rest = map[string]string{}, rest[1:]
-	for {
-		rest = strings.TrimLeft(rest, ", ")
-		if after, end := strings.CutPrefix(rest, "}"); end {
-			return name, labels, after, true
-		}
-		label, after, found := strings.Cut(rest, `="`)
-		if !found {
-			return "", nil, "", false
-		}
-		var value strings.Builder
-		j := 0
-		for j < len(after) && after[j] != '"' {
-			if after[j] == '\\' && j+1 < len(after) {
-				j++
-			}
-			value.WriteByte(after[j])
-			j++
-		}
-		if j == len(after) {
-			return "", nil, "", false
-		}
-		labels[label], rest = value.String(), after[j+1:]
-	}
 }
 
 // rate is how much a counter grew each second between two readings; NaN where it was not read. A restart counts from 0.

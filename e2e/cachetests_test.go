@@ -1,14 +1,10 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,60 +12,16 @@ import (
 
 	"glassine"
 	"glassine/edge"
+	"glassine/edge/rfc9111/cachetest"
 )
 
 var updateCacheTests = flag.Bool("update-cache-tests", false, "write testdata/cache-tests.txt anew")
-
-// The tests of http-cache-tests 0.4.5 that a behavior with RFC 9111's semantics does not pass, each with the reason. Any other
-// that fails, and any of these that passes, fails the test: the list is kept true.
-var cacheTestsNotPassed = map[string]string{
-	"stale-close-must-revalidate":     unanswered,
-	"stale-close-proxy-revalidate":    unanswered,
-	"stale-close-no-cache":            unanswered,
-	"stale-close-s-maxage=2":          unanswered,
-	"age-parse-prefix":                `the suite wants an Age of "0, 0" to make a response stale, and this "0,7200" not to`,
-	"headers-store-Transfer-Encoding": "the origin answers with a transfer coding that does not exist, so nobody can know where its body ends (RFC 9112, section 6.1)",
-	"conditional-lm-fresh-no-lm":      "asks for 304 when If-Modified-Since is before Date; RFC 9111, section 4.3.2, says the opposite",
-
-	"partial-store-partial-reuse-partial":           cutShort,
-	"partial-store-partial-reuse-partial-byterange": cutShort,
-	"partial-store-partial-reuse-partial-absent":    cutShort,
-	"partial-store-partial-reuse-partial-suffix":    cutShort,
-	"partial-store-partial-complete":                "without a strong entity tag a rest may not be combined with what is there (RFC 9111, section 3.4), so it is not asked for",
-}
-
-const (
-	unanswered = "the origin hangs up, and the test wants a header of the origin's on the answer: no answer but a stale one can have it"
-	cutShort   = "the origin's body is shorter than its Content-Range says (5 bytes for 4-9), and a body that was cut short is never stored"
-)
 
 // http-cache-tests is the public conformance suite for HTTP caches. nginx 1.22 passes 94 of its required and 50 of its optimal
 // tests, Varnish 7.1 108 and 40.
 func TestCacheTestsByRFC9111(t *testing.T) {
 	t.Parallel()
-	results := runCacheTests(t, edge.SemanticsHeader)
-	passed, total := map[string]int{}, map[string]int{}
-	for _, r := range results {
-		total[r.Kind]++
-		_, excused := cacheTestsNotPassed[r.ID]
-		if r.Result == "pass" || r.Result == "Y" {
-			passed[r.Kind]++
-		}
-		switch {
-		case r.Kind == "check": // surveys what a cache does; neither answer is wrong
-		case r.Result != "pass" && !excused:
-			t.Errorf("%s %s: %s: %s (%s)", r.Kind, r.ID, r.Result, r.Detail, r.Name)
-		case r.Result == "pass" && excused:
-			t.Errorf("%s %s passes now; take it off the list", r.Kind, r.ID)
-		}
-	}
-	t.Logf("required %d/%d, optimal %d/%d", passed["required"], total["required"], passed["optimal"], total["optimal"])
-	if total["required"] != 165 || total["optimal"] != 95 {
-		t.Errorf("the suite has %d required and %d optimal tests, want the 165 and 95 of 0.4.5", total["required"], total["optimal"])
-	}
-	if passed["required"] < 158 || passed["optimal"] < 80 {
-		t.Errorf("passed %d required and %d optimal, want at least 158 and 80", passed["required"], passed["optimal"])
-	}
+	cachetest.Check(t, runCacheTests(t, edge.SemanticsHeader))
 }
 
 // What CloudFront's semantics give, as a table: testdata/cache-tests.txt. The suite asks for more and for other things than
@@ -103,46 +55,10 @@ func TestCacheTestsByDefault(t *testing.T) {
 	}
 }
 
-type cacheTest struct{ Suite, ID, Name, Kind, Result, Detail string }
-
 // runCacheTests runs the suite through a distribution of its own, whose cache policy lists the headers.
-func runCacheTests(t *testing.T, headers ...string) []cacheTest {
+func runCacheTests(t *testing.T, headers ...string) []cachetest.Result {
 	t.Helper()
-	dir := filepath.Join("node", "node_modules", "http-cache-tests")
-	if _, err := os.Stat(filepath.Join(dir, "cli.mjs")); err != nil {
-		t.Fatalf("http-cache-tests is not installed (sh e2e/deps.sh): %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "--no-warnings", filepath.Join("..", "edge", "rfc9111", "testdata", "suite.mjs"), dir)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	out := bufio.NewReader(stdout)
-	var port int
-	if _, err := fmt.Fscanf(out, "origin %d\n", &port); err != nil {
-		t.Fatalf("read the origin's port: %v\n%s", err, stderr.String())
-	}
-	base := cacheTestsSite(t, port, headers)
-	if _, err := io.WriteString(stdin, base+"\n"); err != nil {
-		t.Fatal(err)
-	}
-	var results []cacheTest
-	if err := json.NewDecoder(out).Decode(&results); err != nil {
-		t.Fatalf("read results: %v\n%s", err, stderr.String())
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("node: %v\n%s", err, stderr.String())
-	}
-	return results
+	return cachetest.Run(t, filepath.Join("node", "node_modules", "http-cache-tests"), func(port int) string { return cacheTestsSite(t, port, headers) })
 }
 
 // cacheTestsSite starts a system with one distribution in front of the origin on port, and returns its base URL.

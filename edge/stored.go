@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"glassine/edge/rfc9111"
+	"glassine/packed"
 )
 
 // stored is what the edge keeps with a cached response.
@@ -55,20 +56,16 @@ func encodeStored(meta any) ([]byte, error) {
 			flags |= 1 << i
 		}
 	}
-	b := appendCounted([]byte{storedVersion, flags}, string(m.result))
+	b := packed.AppendText([]byte{storedVersion, flags}, string(m.result))
 	if p := m.page; p != nil {
 		b = binary.AppendVarint(b, int64(p.status))
-		b = appendCounted(appendCounted(appendCounted(b, string(p.result)), p.detail), p.cause)
+		b = packed.AppendText(packed.AppendText(packed.AppendText(b, string(p.result)), p.detail), p.cause)
 	}
 	if !m.modified.IsZero() {
 		b = binary.AppendVarint(b, m.modified.Unix())
 	}
 	if m.vary != nil {
-		b = binary.AppendUvarint(b, uint64(len(m.vary)))
-		for _, name := range m.vary {
-			b = appendCounted(b, name)
-		}
-		b = appendCounted(b, m.varyKey)
+		b = packed.AppendText(packed.AppendTexts(b, m.vary), m.varyKey)
 	}
 	if s := m.slice; s != nil {
 		for _, n := range []int64{s.First, s.Last, s.Total} {
@@ -81,77 +78,35 @@ func encodeStored(meta any) ([]byte, error) {
 	return m.rfc.AppendBinary(b)
 }
 
-func appendCounted(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
 // decodeStored is cache.Config.DecodeMeta.
 func decodeStored(b []byte) (any, error) {
 	if len(b) < 2 || b[0] != storedVersion || b[1] >= storedLimit {
 		return nil, errStored
 	}
 	flags := b[1]
-	d := storedReader{b: b[2:]}
-	m := &stored{plain: flags&storedPlain != 0, result: result(d.text())}
+	d := packed.Reader{Rest: b[2:]}
+	m := &stored{plain: flags&storedPlain != 0, result: result(d.Text())}
 	if flags&storedPage != 0 {
-		m.page = &page{status: int(d.number()), result: result(d.text()), detail: d.text(), cause: d.text()}
+		m.page = &page{status: int(d.Int()), result: result(d.Text()), detail: d.Text(), cause: d.Text()}
 	}
 	if flags&storedModified != 0 {
-		m.modified = time.Unix(d.number(), 0).UTC()
+		m.modified = time.Unix(d.Int(), 0).UTC()
 	}
 	if flags&storedVary != 0 {
-		m.vary = []string{}
-		for n := d.count(); n > 0; n-- {
-			m.vary = append(m.vary, d.text())
-		}
-		m.varyKey = d.text()
+		m.vary, m.varyKey = append([]string{}, d.Texts()...), d.Text()
 	}
 	if flags&storedSlice != 0 {
-		m.slice = &rfc9111.Part{First: d.number(), Last: d.number(), Total: d.number()}
+		m.slice = &rfc9111.Part{First: d.Int(), Last: d.Int(), Total: d.Int()}
 	}
-	if d.bad {
+	if d.Bad() {
 		return nil, errStored
 	}
 	if flags&storedTerms != 0 {
 		m.rfc = new(rfc9111.Stored)
-		return m, m.rfc.UnmarshalBinary(d.b)
+		return m, m.rfc.UnmarshalBinary(d.Rest)
 	}
-	if len(d.b) > 0 {
+	if len(d.Rest) > 0 {
 		return nil, errStored
 	}
 	return m, nil
-}
-
-// storedReader takes bytes apart. After an error everything is zero and bad is set.
-type storedReader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *storedReader) number() int64 {
-	n, size := binary.Varint(d.b)
-	if size <= 0 {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[size:]
-	return n
-}
-
-// count is a number of things that have a byte each at least.
-func (d *storedReader) count() int {
-	n, size := binary.Uvarint(d.b)
-	if size <= 0 || n > uint64(len(d.b)-size) {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[size:]
-	return int(n)
-}
-
-func (d *storedReader) text() string {
-	n := d.count()
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
 }

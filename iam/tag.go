@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,17 +51,27 @@ func checkTagKey(key, field string) error {
 	return nil
 }
 
-// requestTags are the condition keys of tags that a request brings: aws:RequestTag/k and aws:TagKeys.
+// RequestTags are the condition keys of tags that a request brings, by their keys: aws:RequestTag/k and aws:TagKeys. It is never nil.
+func RequestTags(tags map[string]string) Context {
+	keys := Context{}
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		keys.addTag(Tag{k, tags[k]})
+	}
+	return keys
+}
+
+// requestTags is RequestTags, in the tags' order.
 func requestTags(tags []Tag) Context {
-	if len(tags) == 0 {
-		return nil
-	}
-	ctx := Context{}
+	keys := Context{}
 	for _, t := range tags {
-		ctx["aws:requesttag/"+strings.ToLower(t.Key)] = []string{t.Value}
-		ctx["aws:tagkeys"] = append(ctx["aws:tagkeys"], t.Key)
+		keys.addTag(t)
 	}
-	return ctx
+	return keys
+}
+
+func (ctx Context) addTag(t Tag) {
+	ctx["aws:requesttag/"+strings.ToLower(t.Key)] = []string{t.Value}
+	ctx["aws:tagkeys"] = append(ctx["aws:tagkeys"], t.Key)
 }
 
 // merged returns old with the values of more: a key that is there gets the new spelling and value in its place.

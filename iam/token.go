@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"glassine/packed"
 )
 
 // A session token is base64url, without padding, of
@@ -102,9 +104,9 @@ func (c *claims) encode() []byte {
 	b = binary.AppendUvarint(b, millis(c.Issued))
 	b = binary.AppendUvarint(b, millis(c.Expires))
 	for _, s := range []string{c.id, c.session, c.Parent, c.SourceIdentity, c.SourceARN} {
-		b = appendText(b, s)
+		b = packed.AppendText(b, s)
 	}
-	b = appendList(b, c.Via)
+	b = packed.AppendTexts(b, c.Via)
 	b = c.encodePassed(b)
 	var marks byte
 	if c.SignedIn {
@@ -114,20 +116,20 @@ func (c *claims) encode() []byte {
 		return append(b, marks)
 	}
 	b = append(b, marks|markBound)
-	b = appendList(b, c.Bound.Actions)
-	return appendList(b, c.Bound.Resources)
+	b = packed.AppendTexts(b, c.Bound.Actions)
+	return packed.AppendTexts(b, c.Bound.Resources)
 }
 
 // encodePassed writes what whoever began the session passed: session policies and tags.
 func (c *claims) encodePassed(b []byte) []byte {
-	b = appendText(b, c.Policy)
-	b = appendList(b, c.PolicyARNs)
+	b = packed.AppendText(b, c.Policy)
+	b = packed.AppendTexts(b, c.PolicyARNs)
 	var tags []string
 	for _, t := range c.Tags {
 		tags = append(tags, t.Key, t.Value)
 	}
-	b = appendList(b, tags)
-	return appendList(b, c.Transitive)
+	b = packed.AppendTexts(b, tags)
+	return packed.AppendTexts(b, c.Transitive)
 }
 
 func millis(t time.Time) uint64 {
@@ -137,104 +139,41 @@ func millis(t time.Time) uint64 {
 	return uint64(t.UnixMilli())
 }
 
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendList(b []byte, list []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, s := range list {
-		b = appendText(b, s)
-	}
-	return b
-}
-
 // decodeClaims reads what encode wrote, all of it and nothing else.
 func decodeClaims(b []byte) (claims, error) {
-	r := claimReader{rest: b}
+	r := claimReader{packed.Reader{Rest: b}}
 	var c claims
-	c.kind = Kind(r.byte())
+	c.kind = Kind(r.Byte())
 	c.Issued, c.Expires = r.time(), r.time()
-	c.id, c.session, c.Parent, c.SourceIdentity, c.SourceARN = r.text(), r.text(), r.text(), r.text(), r.text()
-	c.Via = r.list()
-	c.Policy, c.PolicyARNs = r.text(), r.list()
-	tags := r.list()
+	c.id, c.session, c.Parent, c.SourceIdentity, c.SourceARN = r.Text(), r.Text(), r.Text(), r.Text(), r.Text()
+	c.Via = r.Texts()
+	c.Policy, c.PolicyARNs = r.Text(), r.Texts()
+	tags := r.Texts()
 	for i := 0; i+1 < len(tags); i += 2 {
 		c.Tags = append(c.Tags, Tag{tags[i], tags[i+1]})
 	}
-	c.Transitive = r.list()
-	marks := r.byte()
+	c.Transitive = r.Texts()
+	marks := r.Byte()
 	c.SignedIn = marks&markSignedIn != 0
 	if marks&markBound != 0 {
-		c.Bound = &Bound{Actions: r.list(), Resources: r.list()}
+		c.Bound = &Bound{Actions: r.Texts(), Resources: r.Texts()}
 	}
-	r.bad = r.bad || marks > markBound|markSignedIn
-	if r.bad || len(r.rest) > 0 || len(tags)%2 != 0 || c.Expires.IsZero() {
+	if !r.Whole() || marks > markBound|markSignedIn || len(tags)%2 != 0 || c.Expires.IsZero() {
 		return claims{}, errToken
 	}
 	return c, nil
 }
 
-// claimReader reads from the front of rest; bad once anything did not fit.
-type claimReader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *claimReader) byte() byte {
-	if r.bad || len(r.rest) == 0 {
-		r.bad = true
-		return 0
-	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b
-}
-
-func (r *claimReader) number() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if r.bad || n <= 0 {
-		r.bad = true
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
+// claimReader reads what encode wrote.
+type claimReader struct{ packed.Reader }
 
 func (r *claimReader) time() time.Time {
-	ms := r.number()
+	ms := r.Uint()
 	if ms == 0 {
 		return time.Time{}
 	}
 	if ms > 1<<52 {
-		r.bad = true
+		r.Fail()
 	}
 	return time.UnixMilli(int64(ms)).UTC()
-}
-
-func (r *claimReader) text() string {
-	n := r.number()
-	if r.bad || n > uint64(len(r.rest)) {
-		r.bad = true
-		return ""
-	}
-	s := string(r.rest[:n])
-	r.rest = r.rest[n:]
-	return s
-}
-
-func (r *claimReader) list() []string {
-	n := r.number()
-	if r.bad || n > uint64(len(r.rest)) { // a text takes a byte at least
-		r.bad = true
-		return nil
-	}
-	var out []string
-	for range n {
-		if r.bad {
-			return nil
-		}
-		out = append(out, r.text())
-	}
-	return out
 }

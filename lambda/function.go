@@ -55,7 +55,7 @@ func (s *Service) CreateFunction(ctx context.Context, c iam.Caller, n NewFunctio
 	}
 	r := ref{region: n.Region, name: n.Name}
 	f := Function{Name: n.Name, Region: n.Region, ARN: s.arnOf(r), NextVersion: 1, Tags: n.Tags}
-	keys := requestTags(n.Tags)
+	keys := iam.RequestTags(n.Tags)
 	if len(n.Layers) > 0 {
 		keys["lambda:layer"] = n.Layers
 	}

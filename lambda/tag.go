@@ -3,23 +3,10 @@ package lambda
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 
 	"glassine/iam"
 )
-
-// requestTags are the condition keys of tags that a request brings.
-func requestTags(tags map[string]string) iam.Context {
-	keys := iam.Context{}
-	for k, v := range tags {
-		keys["aws:requesttag/"+strings.ToLower(k)] = []string{v}
-	}
-	if len(tags) > 0 {
-		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
-	}
-	return keys
-}
 
 // resourceTags are the condition keys of the function's tags.
 func (s *Service) resourceTags(r ref) iam.Context {
@@ -49,7 +36,7 @@ func checkTags(tags map[string]string) error {
 
 // TagResource adds tags to the function of that ARN, or replaces their values.
 func (s *Service) TagResource(ctx context.Context, c iam.Caller, name string, tags map[string]string) error {
-	return s.retag(ctx, c, "TagResource", name, requestTags(tags), func(all map[string]string) { maps.Copy(all, tags) })
+	return s.retag(ctx, c, "TagResource", name, iam.RequestTags(tags), func(all map[string]string) { maps.Copy(all, tags) })
 }
 
 // UntagResource removes tags by their keys; ones that are not there are no error.

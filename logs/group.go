@@ -63,23 +63,12 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-func requestTags(tags map[string]string) iam.Context {
-	keys := iam.Context{}
-	for k, v := range tags {
-		keys["aws:requesttag/"+k] = []string{v}
-	}
-	if len(tags) > 0 {
-		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
-	}
-	return keys
-}
-
 // CreateLogGroup makes a group. ResourceAlreadyExistsException when there is one.
 func (s *Service) CreateLogGroup(ctx context.Context, c iam.Caller, region, name string, tags map[string]string) error {
 	if err := checkGroup(name); err != nil {
 		return err
 	}
-	if err := s.ask(ctx, c, "CreateLogGroup", region, name, requestTags(tags)); err != nil {
+	if err := s.ask(ctx, c, "CreateLogGroup", region, name, iam.RequestTags(tags)); err != nil {
 		return err
 	}
 	if err := checkTags(tags); err != nil {
@@ -186,7 +175,7 @@ func (s *Service) DeleteRetentionPolicy(ctx context.Context, c iam.Caller, regio
 
 // TagLogGroup adds tags, or replaces their values. action is TagLogGroup or TagResource: they are the same to us, and two to IAM.
 func (s *Service) TagLogGroup(ctx context.Context, c iam.Caller, action, region, name string, tags map[string]string) error {
-	return s.change(ctx, c, action, region, name, requestTags(tags), func(g *Group) error {
+	return s.change(ctx, c, action, region, name, iam.RequestTags(tags), func(g *Group) error {
 		all := map[string]string{}
 		maps.Copy(all, g.Tags)
 		maps.Copy(all, tags)

@@ -56,13 +56,13 @@ type Put struct {
 // label, HierarchyTypeMismatchException, ParameterPatternMismatchException, InvalidKeyId, ValidationException.
 // (Systems Manager API Reference, PutParameter.)
 func (s *Service) PutParameter(ctx context.Context, c iam.Caller, region string, p Put) (number int64, tier string, err error) {
-	keys := requestTags(p.Tags)
+	keys := iam.RequestTags(p.Tags)
 	keys["ssm:overwrite"] = []string{map[bool]string{true: "true", false: "false"}[p.Overwrite]}
 	if err := s.ask(ctx, c, "PutParameter", region, p.Name, keys); err != nil {
 		return 0, "", err
 	}
 	if len(p.Tags) > 0 {
-		if err := s.ask(ctx, c, "AddTagsToResource", region, p.Name, requestTags(p.Tags)); err != nil {
+		if err := s.ask(ctx, c, "AddTagsToResource", region, p.Name, iam.RequestTags(p.Tags)); err != nil {
 			return 0, "", err
 		}
 	}

@@ -24,17 +24,6 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-func requestTags(tags map[string]string) iam.Context {
-	keys := iam.Context{}
-	for k, v := range tags {
-		keys["aws:requesttag/"+k] = []string{v}
-	}
-	if len(tags) > 0 {
-		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
-	}
-	return keys
-}
-
 // noResource is what the tag operations say of a parameter that is not there.
 func noResource(name string) error {
 	return fault.New("InvalidResourceId", "The resource ID %q is not valid. Verify the ID and try again.", name)
@@ -42,7 +31,7 @@ func noResource(name string) error {
 
 // AddTagsToResource adds tags to a parameter, or replaces their values. (Systems Manager API Reference, AddTagsToResource.)
 func (s *Service) AddTagsToResource(ctx context.Context, c iam.Caller, region, name string, tags map[string]string) error {
-	if err := s.ask(ctx, c, "AddTagsToResource", region, name, requestTags(tags)); err != nil {
+	if err := s.ask(ctx, c, "AddTagsToResource", region, name, iam.RequestTags(tags)); err != nil {
 		return err
 	}
 	_, err := s.change(ctx, region, name, func(r *record, exists bool) error {

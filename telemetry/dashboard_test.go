@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // What operators get: the files that are shipped.
@@ -49,19 +47,7 @@ func dashboardQueries(t *testing.T) (out []string) {
 // ruleQueries are those of the alert rules.
 func ruleQueries(t *testing.T) (out []string) {
 	t.Helper()
-	text, err := os.ReadFile(rulesFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rules struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
-	}
-	if err := yaml.Unmarshal(text, &rules); err != nil {
-		t.Fatal(err)
-	}
-	for _, g := range rules.Groups {
+	for _, g := range decoded[ruleFile](t, rulesFile).Groups {
 		for _, r := range g.Rules {
 			out = append(out, r.Expr)
 		}
@@ -173,16 +159,12 @@ func TestDashboardAndRulesUseWhatIsExported(t *testing.T) {
 
 // Prometheus's own tool finds nothing wrong with the rules, nor with what is exported.
 func TestPromtoolFindsNothing(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Fatal("there is no promtool: run sh e2e/deps.sh test, which installs the Debian package prometheus")
-	}
-	if out, err := exec.Command(promtool, "check", "rules", rulesFile).CombinedOutput(); err != nil {
-		t.Errorf("promtool check rules: %v\n%s", err, out)
+	if out, err := exec.Command("promtool", "check", "rules", rulesFile).CombinedOutput(); err != nil {
+		t.Errorf("promtool check rules (sh e2e/deps.sh test installs promtool): %v\n%s", err, out)
 	}
 	m := NewMetrics("v")
 	fill(m)
-	cmd := exec.Command(promtool, "check", "metrics")
+	cmd := exec.Command("promtool", "check", "metrics")
 	cmd.Stdin = strings.NewReader(exported(m, false))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)

@@ -11,6 +11,7 @@
 package backupapi
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"glassine/aws/fault"
+	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/iam"
 )
@@ -42,47 +44,39 @@ type Handler struct {
 	Log    *slog.Logger     // nil means slog.Default
 }
 
-// ServeHTTP authenticates and answers.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
-	id := wire.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id)
-	body := &answer{w: w}
-	err := h.serve(r, body)
-	if err == nil {
-		return
-	}
-	if body.started {
-		log.LogAttrs(r.Context(), slog.LevelError, "backup broke off", slog.String("request", id), slog.String("error", err.Error()))
-		panic(http.ErrAbortHandler) // so that nobody takes it for whole
-	}
-	wire.WriteJSONError(w, r, dialect, id, dialect.Fault(err), log)
+// call is one request, authenticated.
+type call struct {
+	*Handler
+	r      *http.Request
+	caller iam.Caller
 }
 
-func (h *Handler) serve(r *http.Request, body io.Writer) error {
-	now := time.Now()
-	if h.Now != nil {
-		now = h.Now()
+// operations are all that are served. It is never written to.
+var operations = map[string]wire.JSONOperation[*call]{"CreateBackup": (*call).createBackup}
+
+// ServeHTTP authenticates, finds the operation by X-Amz-Target, and runs it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	service := wire.JSONService[iam.Caller, *call]{
+		JSON: dialect, Title: "backup", Limit: maxBody, Operations: operations,
+		Keys: wire.KeysOf(h.IAM.Lookup), Now: h.Now, Log: h.Log,
+		Call: func(r *http.Request, c iam.Caller, sig *sigv4.Signature) *call {
+			return &call{Handler: h, r: r, caller: c.WithContext(wire.Context(r, sig))}
+		},
 	}
-	caller, sig, _, err := wire.AuthenticateJSON(r, h.lookup, dialect, now, maxBody)
-	if err != nil {
-		return err
-	}
-	if dialect.TargetOperation(r) != "CreateBackup" {
-		return fault.New("UnknownOperationException", "The service glassine has the operation %s.CreateBackup only.", dialect.Target)
-	}
-	if r.TLS == nil {
+	service.ServeHTTP(w, r)
+}
+
+func (c *call) createBackup(_ []byte, w http.ResponseWriter) error {
+	if c.r.TLS == nil {
 		return fault.New("AccessDenied", "A backup holds the keys of the installation: it is given over TLS only.")
 	}
-	return h.Backup(r.Context(), caller.WithContext(wire.Context(r, sig)), body)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
+	body := &answer{w: w}
+	err := c.Backup(c.r.Context(), c.caller, body)
+	if err == nil || !body.started {
+		return err
+	}
+	cmp.Or(c.Log, slog.Default()).LogAttrs(c.r.Context(), slog.LevelError, "backup broke off", slog.String("request", w.Header().Get("X-Amzn-Requestid")), slog.String("error", err.Error()))
+	panic(http.ErrAbortHandler) // so that nobody takes it for whole
 }
 
 // answer is the body of an answer that begins with its first byte.

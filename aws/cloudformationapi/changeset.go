@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/cloudformation"
 )
 
@@ -59,8 +60,8 @@ type resourceChange struct {
 	PhysicalResourceId string `xml:",omitempty"`
 	ResourceType       string
 	Replacement        string `xml:",omitempty"`
-	Scope              list[string]
-	Details            list[changeDetail]
+	Scope              wire.Members[string]
+	Details            wire.Members[changeDetail]
 	BeforeContext      string `xml:",omitempty"`
 	AfterContext       string `xml:",omitempty"`
 }
@@ -73,7 +74,7 @@ type change struct {
 // shapeChange leaves values out unless they are asked for: IncludePropertyValues.
 func shapeChange(x cloudformation.Change, values bool) change {
 	r := resourceChange{
-		PolicyAction: x.PolicyAction, Action: x.Action, LogicalResourceId: x.LogicalID, PhysicalResourceId: x.PhysicalID, ResourceType: x.Type, Replacement: x.Replacement, Scope: list[string]{x.Scope},
+		PolicyAction: x.PolicyAction, Action: x.Action, LogicalResourceId: x.LogicalID, PhysicalResourceId: x.PhysicalID, ResourceType: x.Type, Replacement: x.Replacement, Scope: wire.Members[string]{Member: x.Scope},
 	}
 	for _, d := range x.Details {
 		t := changeTarget{Attribute: d.Attribute, Name: d.Name, RequiresRecreation: d.Recreation}
@@ -109,23 +110,23 @@ func describeChangeSet(c *call) (any, error) {
 	return struct {
 		ChangeSetName, ChangeSetId, StackId, StackName string
 		Description                                    string `xml:",omitempty"`
-		Parameters                                     list[parameter]
+		Parameters                                     wire.Members[parameter]
 		CreationTime, ExecutionStatus, Status          string
 		StatusReason                                   string `xml:",omitempty"`
-		NotificationARNs                               list[string]
+		NotificationARNs                               wire.Members[string]
 		RollbackConfiguration                          struct{}
-		Capabilities                                   list[string]
-		Tags                                           list[tag]
-		Changes                                        list[change]
+		Capabilities                                   wire.Members[string]
+		Tags                                           wire.Members[tag]
+		Changes                                        wire.Members[change]
 		NextToken                                      string `xml:",omitempty"`
 		IncludeNestedStacks                            bool
 		OnStackFailure                                 string `xml:",omitempty"`
 	}{
-		x.Name, x.ID, x.StackID, x.StackName, x.Description, listOf(d.Parameters, parameterShape), date(x.Created), x.Execution, x.Status, x.Reason,
-		list[string]{d.NotificationARN},
+		x.Name, x.ID, x.StackID, x.StackName, x.Description, wire.MembersOf(d.Parameters, parameterShape), date(x.Created), x.Execution, x.Status, x.Reason,
+		wire.Members[string]{Member: d.NotificationARN},
 		struct{}{},
-		list[string]{d.Capabilities},
-		listOf(d.Tags, tagShape), listOf(part, func(x cloudformation.Change) change { return shapeChange(x, values) }), next, false, x.OnFailure,
+		wire.Members[string]{Member: d.Capabilities},
+		wire.MembersOf(d.Tags, tagShape), wire.MembersOf(part, func(x cloudformation.Change) change { return shapeChange(x, values) }), next, false, x.OnFailure,
 	}, nil
 }
 
@@ -157,9 +158,9 @@ func listChangeSets(c *call) (any, error) {
 	}
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(x *cloudformation.ChangeSet) string { return x.ID })
 	return struct {
-		Summaries list[summary]
+		Summaries wire.Members[summary]
 		NextToken string `xml:",omitempty"`
-	}{listOf(part, func(x *cloudformation.ChangeSet) summary {
+	}{wire.MembersOf(part, func(x *cloudformation.ChangeSet) summary {
 		return summary{x.StackID, x.StackName, x.ID, x.Name, x.Execution, x.Status, x.Reason, date(x.Created), x.Description, false}
 	}), next}, err
 }

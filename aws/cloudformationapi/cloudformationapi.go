@@ -6,6 +6,7 @@
 package cloudformationapi
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -52,15 +53,11 @@ type call struct {
 
 // ServeHTTP authenticates, finds the operation by Action and Version, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
 	id := wire.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	action, result, err := h.serve(r)
 	if err != nil {
-		wire.WriteError(w, r, wire.CloudFormation, id, err, log)
+		wire.WriteError(w, r, wire.CloudFormation, id, err, cmp.Or(h.Log, slog.Default()))
 		return
 	}
 	wire.WriteQuery(w, wire.CloudFormation, action, id, result)
@@ -71,7 +68,7 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	if h.Now != nil {
 		now = h.Now()
 	}
-	caller, sig, form, err := wire.AuthenticateQuery(r, h.lookup, wire.ServiceCloudFormation, now, maxBody)
+	caller, sig, form, err := wire.AuthenticateQuery(r, wire.KeysOf(h.IAM.Lookup), wire.ServiceCloudFormation, now, maxBody)
 	if err != nil {
 		return "", nil, err
 	}
@@ -94,11 +91,6 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 		c.settle(action)
 	}
 	return action, result, err
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }
 
 // patience is how long an answer to what begins an operation waits for the operation's end. Most end sooner, and clients then

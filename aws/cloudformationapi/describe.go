@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/cloudformation"
 )
 
@@ -19,9 +20,9 @@ func describeStacks(c *call) (any, error) {
 	}
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(s cloudformation.Stack) string { return s.ID })
 	return struct {
-		Stacks    list[stackShape]
+		Stacks    wire.Members[stackShape]
 		NextToken string `xml:",omitempty"`
-	}{listOf(part, shapeStack), next}, err
+	}{wire.MembersOf(part, shapeStack), next}, err
 }
 
 type stackSummary struct {
@@ -50,9 +51,9 @@ func listStacks(c *call) (any, error) {
 	}
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(s cloudformation.Stack) string { return s.ID })
 	return struct {
-		StackSummaries list[stackSummary]
+		StackSummaries wire.Members[stackSummary]
 		NextToken      string `xml:",omitempty"`
-	}{listOf(part, func(s cloudformation.Stack) stackSummary {
+	}{wire.MembersOf(part, func(s cloudformation.Stack) stackSummary {
 		return stackSummary{s.ID, s.Name, s.Description, date(s.Created), date(s.Updated), date(s.Deleted), string(s.Status), s.Reason, drift{"NOT_CHECKED"}}
 	}), next}, err
 }
@@ -78,9 +79,9 @@ func describeStackEvents(c *call) (any, error) {
 		return nil, err
 	}
 	return struct {
-		StackEvents list[eventShape]
+		StackEvents wire.Members[eventShape]
 		NextToken   string `xml:",omitempty"`
-	}{listOf(events, func(e cloudformation.Event) eventShape {
+	}{wire.MembersOf(events, func(e cloudformation.Event) eventShape {
 		return eventShape{
 			e.StackID, e.ID, e.StackName, e.Operation, e.LogicalID, e.PhysicalID, e.Type, date(e.Time), string(e.Status), e.Reason, e.Properties, e.Token,
 		}
@@ -130,9 +131,9 @@ func describeEvents(c *call) (any, error) {
 		return nil, err
 	}
 	return struct {
-		OperationEvents list[operationEvent]
+		OperationEvents wire.Members[operationEvent]
 		NextToken       string `xml:",omitempty"`
-	}{listOf(events, func(e cloudformation.Event) operationEvent {
+	}{wire.MembersOf(events, func(e cloudformation.Event) operationEvent {
 		kind := "STACK_EVENT"
 		if strings.HasSuffix(string(e.Status), "_FAILED") && e.LogicalID != e.StackName {
 			kind = "PROVISIONING_ERROR"
@@ -192,7 +193,7 @@ func describeStackResources(c *call) (any, error) {
 	if len(all) > pageSize {
 		all = all[:pageSize] // CloudFormation API Reference, DescribeStackResources: the first 100
 	}
-	return struct{ StackResources list[resourceShape] }{listOf(all, func(r cloudformation.StackResource) resourceShape { return shapeResource(s, r) })}, nil
+	return struct{ StackResources wire.Members[resourceShape] }{wire.MembersOf(all, func(r cloudformation.StackResource) resourceShape { return shapeResource(s, r) })}, nil
 }
 
 func listStackResources(c *call) (any, error) {
@@ -202,9 +203,9 @@ func listStackResources(c *call) (any, error) {
 	}
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(r cloudformation.StackResource) string { return r.LogicalID })
 	return struct {
-		StackResourceSummaries list[resourceShape]
+		StackResourceSummaries wire.Members[resourceShape]
 		NextToken              string `xml:",omitempty"`
-	}{listOf(part, func(r cloudformation.StackResource) resourceShape {
+	}{wire.MembersOf(part, func(r cloudformation.StackResource) resourceShape {
 		x := shapeResource(s, r)
 		x.StackId, x.StackName, x.LastUpdatedTimestamp, x.Timestamp = "", "", x.Timestamp, ""
 		return x
@@ -219,9 +220,9 @@ func listExports(c *call) (any, error) {
 	type export struct{ ExportingStackId, Name, Value string }
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(x cloudformation.Export) string { return x.Name })
 	return struct {
-		Exports   list[export]
+		Exports   wire.Members[export]
 		NextToken string `xml:",omitempty"`
-	}{listOf(part, func(x cloudformation.Export) export { return export{x.StackID, x.Name, x.Value} }), next}, err
+	}{wire.MembersOf(part, func(x cloudformation.Export) export { return export{x.StackID, x.Name, x.Value} }), next}, err
 }
 
 func listImports(c *call) (any, error) {
@@ -231,7 +232,7 @@ func listImports(c *call) (any, error) {
 	}
 	part, next, err := page(all, c.get("NextToken"), pageSize, func(s string) string { return s })
 	return struct {
-		Imports   list[string]
+		Imports   wire.Members[string]
 		NextToken string `xml:",omitempty"`
-	}{list[string]{part}, next}, err
+	}{wire.Members[string]{Member: part}, next}, err
 }

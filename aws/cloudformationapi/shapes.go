@@ -5,23 +5,11 @@ import (
 	"time"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/cloudformation"
 )
 
 // Shapes of answers, as the CloudFormation API Reference's "Data Types" name their elements.
-
-// list is <member> elements. An empty one is still an element.
-type list[T any] struct {
-	Member []T `xml:"member"`
-}
-
-func listOf[T, U any](items []T, shape func(T) U) list[U] {
-	out := make([]U, len(items))
-	for i, x := range items {
-		out[i] = shape(x)
-	}
-	return list[U]{out}
-}
 
 // date is ISO 8601 with milliseconds, in UTC; "" for the zero time.
 func date(t time.Time) string {
@@ -57,7 +45,7 @@ type stackShape struct {
 	StackId, StackName          string
 	ChangeSetId                 string `xml:",omitempty"`
 	Description                 string `xml:",omitempty"`
-	Parameters                  list[parameter]
+	Parameters                  wire.Members[parameter]
 	CreationTime                string
 	DeletionTime                string   `xml:",omitempty"`
 	LastUpdatedTime             string   `xml:",omitempty"`
@@ -65,12 +53,12 @@ type stackShape struct {
 	StackStatus                 string
 	StackStatusReason           string `xml:",omitempty"`
 	DisableRollback             bool
-	NotificationARNs            list[string]
+	NotificationARNs            wire.Members[string]
 	TimeoutInMinutes            int `xml:",omitempty"`
-	Capabilities                list[string]
-	Outputs                     list[output]
+	Capabilities                wire.Members[string]
+	Outputs                     wire.Members[output]
 	RoleARN                     string `xml:",omitempty"`
-	Tags                        list[tag]
+	Tags                        wire.Members[tag]
 	EnableTerminationProtection bool
 	DriftInformation            drift
 }
@@ -81,11 +69,11 @@ type resourceDrift struct{ StackResourceDriftStatus string }
 
 func shapeStack(s cloudformation.Stack) stackShape {
 	return stackShape{
-		StackId: s.ID, StackName: s.Name, ChangeSetId: s.ChangeSet, Description: s.Description, Parameters: listOf(s.Parameters, parameterShape),
+		StackId: s.ID, StackName: s.Name, ChangeSetId: s.ChangeSet, Description: s.Description, Parameters: wire.MembersOf(s.Parameters, parameterShape),
 		CreationTime: date(s.Created), DeletionTime: date(s.Deleted), LastUpdatedTime: date(s.Updated), StackStatus: string(s.Status), StackStatusReason: s.Reason,
-		DisableRollback: s.DisableRollback, NotificationARNs: list[string]{s.NotificationARN}, TimeoutInMinutes: s.TimeoutMinutes, Capabilities: list[string]{s.Capabilities},
-		Outputs: listOf(s.Outputs, func(o cloudformation.Output) output { return output{o.Key, o.Value, o.Description, o.Export} }),
-		RoleARN: s.Role, Tags: listOf(s.Tags, tagShape), EnableTerminationProtection: s.Protected, DriftInformation: drift{"NOT_CHECKED"},
+		DisableRollback: s.DisableRollback, NotificationARNs: wire.Members[string]{Member: s.NotificationARN}, TimeoutInMinutes: s.TimeoutMinutes, Capabilities: wire.Members[string]{Member: s.Capabilities},
+		Outputs: wire.MembersOf(s.Outputs, func(o cloudformation.Output) output { return output{o.Key, o.Value, o.Description, o.Export} }),
+		RoleARN: s.Role, Tags: wire.MembersOf(s.Tags, tagShape), EnableTerminationProtection: s.Protected, DriftInformation: drift{"NOT_CHECKED"},
 	}
 }
 

@@ -107,11 +107,11 @@ func getTemplate(c *call) (any, error) {
 	text, err := c.Stacks.GetTemplate(c.ctx, c.caller, c.region, c.get("StackName"), c.get("ChangeSetName"))
 	return struct {
 		TemplateBody    string
-		StagesAvailable list[string]
-	}{text, list[string]{[]string{"Original", "Processed"}}}, err
+		StagesAvailable wire.Members[string]
+	}{text, wire.Members[string]{Member: []string{"Original", "Processed"}}}, err
 }
 
-type constraints struct{ AllowedValues list[string] }
+type constraints struct{ AllowedValues wire.Members[string] }
 
 type declaration struct {
 	ParameterKey         string
@@ -124,8 +124,8 @@ type declaration struct {
 
 type resourceIdentifiers struct {
 	ResourceType        string
-	LogicalResourceIds  list[string]
-	ResourceIdentifiers list[string]
+	LogicalResourceIds  wire.Members[string]
+	ResourceIdentifiers wire.Members[string]
 }
 
 func getTemplateSummary(c *call) (any, error) {
@@ -145,29 +145,29 @@ func getTemplateSummary(c *call) (any, error) {
 	for _, t := range s.Types {
 		if !seen[t] {
 			seen[t] = true
-			identifiers = append(identifiers, resourceIdentifiers{ResourceType: t, LogicalResourceIds: list[string]{s.Identifiers[t]}})
+			identifiers = append(identifiers, resourceIdentifiers{ResourceType: t, LogicalResourceIds: wire.Members[string]{Member: s.Identifiers[t]}})
 		}
 	}
 	return struct {
-		Parameters                  list[declaration]
+		Parameters                  wire.Members[declaration]
 		Description                 string `xml:",omitempty"`
-		Capabilities                list[string]
+		Capabilities                wire.Members[string]
 		CapabilitiesReason          string `xml:",omitempty"`
-		ResourceTypes               list[string]
+		ResourceTypes               wire.Members[string]
 		Version                     string
 		Metadata                    string `xml:",omitempty"`
-		DeclaredTransforms          list[string]
-		ResourceIdentifierSummaries list[resourceIdentifiers]
+		DeclaredTransforms          wire.Members[string]
+		ResourceIdentifierSummaries wire.Members[resourceIdentifiers]
 	}{
-		listOf(s.Template.Parameters, func(p *cloudformation.ParameterDefinition) declaration {
-			return declaration{p.Key, p.Default, p.Type, p.NoEcho, p.Description, constraints{list[string]{p.AllowedValues}}}
+		wire.MembersOf(s.Template.Parameters, func(p *cloudformation.ParameterDefinition) declaration {
+			return declaration{p.Key, p.Default, p.Type, p.NoEcho, p.Description, constraints{wire.Members[string]{Member: p.AllowedValues}}}
 		}), s.Template.Description,
-		list[string]{s.Capabilities},
+		wire.Members[string]{Member: s.Capabilities},
 		s.Reason,
-		list[string]{s.Types},
+		wire.Members[string]{Member: s.Types},
 		"2010-09-09", s.Metadata,
-		list[string]{s.Template.Transforms},
-		list[resourceIdentifiers]{identifiers},
+		wire.Members[string]{Member: s.Template.Transforms},
+		wire.Members[resourceIdentifiers]{Member: identifiers},
 	}, nil
 }
 
@@ -190,18 +190,18 @@ func validateTemplate(c *call) (any, error) {
 		Description  string `xml:",omitempty"`
 	}
 	return struct {
-		Parameters         list[brief]
+		Parameters         wire.Members[brief]
 		Description        string `xml:",omitempty"`
-		Capabilities       list[string]
+		Capabilities       wire.Members[string]
 		CapabilitiesReason string `xml:",omitempty"`
-		DeclaredTransforms list[string]
+		DeclaredTransforms wire.Members[string]
 	}{
-		listOf(s.Template.Parameters, func(p *cloudformation.ParameterDefinition) brief {
+		wire.MembersOf(s.Template.Parameters, func(p *cloudformation.ParameterDefinition) brief {
 			return brief{p.Key, p.Default, p.NoEcho, p.Description}
 		}),
 		s.Template.Description,
-		list[string]{s.Capabilities},
+		wire.Members[string]{Member: s.Capabilities},
 		s.Reason,
-		list[string]{s.Template.Transforms},
+		wire.Members[string]{Member: s.Template.Transforms},
 	}, nil
 }

@@ -116,13 +116,5 @@ func (h *Handler) listAccessControls(c *call) error {
 			SigningBehavior: o.Config.SigningBehavior, OriginAccessControlOriginType: o.Config.OriginType,
 		})
 	}
-	wire.WriteXML(c.w, http.StatusOK, struct {
-		XMLName     xml.Name `xml:"OriginAccessControlList"`
-		NS          string   `xml:"xmlns,attr"`
-		Marker      string
-		MaxItems    int
-		IsTruncated bool
-		*list[summary]
-	}{NS: namespace, MaxItems: 100, list: listOf(summaries)})
-	return nil
+	return writePage(c, "OriginAccessControlList", summaries)
 }

@@ -110,30 +110,15 @@ func readCachePolicyConfig(body []byte) (edge.CachePolicyConfig, error) {
 		return cfg, nil
 	}
 	cfg.AcceptEncodingGzip, cfg.AcceptEncodingBrotli = k.EnableAcceptEncodingGzip, k.EnableAcceptEncodingBrotli
-	for _, part := range []struct {
-		to       *edge.Selection
-		behavior string
-		names    *list[text]
-	}{
-		{&cfg.Headers, k.HeadersConfig.HeaderBehavior, k.HeadersConfig.Headers},
-		{&cfg.Cookies, k.CookiesConfig.CookieBehavior, k.CookiesConfig.Cookies},
-		{&cfg.QueryStrings, k.QueryStringsConfig.QueryStringBehavior, k.QueryStringsConfig.QueryStrings},
-	} {
-		names, err := part.names.get()
-		if err != nil {
-			return cfg, err
-		}
-		*part.to = edge.Selection{Behavior: part.behavior, Names: values(names)}
-	}
-	return cfg, nil
+	return cfg, k.get(&cfg.Headers, &cfg.Cookies, &cfg.QueryStrings)
 }
 
 func policyShape(p edge.CachePolicy) cachePolicy {
 	c := p.Config
-	k := &keyParameters{EnableAcceptEncodingGzip: c.AcceptEncodingGzip, EnableAcceptEncodingBrotli: c.AcceptEncodingBrotli}
-	k.HeadersConfig.HeaderBehavior, k.HeadersConfig.Headers = c.Headers.Behavior, namesOf(c.Headers)
-	k.CookiesConfig.CookieBehavior, k.CookiesConfig.Cookies = c.Cookies.Behavior, namesOf(c.Cookies)
-	k.QueryStringsConfig.QueryStringBehavior, k.QueryStringsConfig.QueryStrings = c.QueryStrings.Behavior, namesOf(c.QueryStrings)
+	k := &keyParameters{
+		EnableAcceptEncodingGzip: c.AcceptEncodingGzip, EnableAcceptEncodingBrotli: c.AcceptEncodingBrotli,
+		selections: selectionsOf(c.Headers, c.Cookies, c.QueryStrings),
+	}
 	return cachePolicy{
 		Id: p.ID, LastModifiedTime: isoTime(p.LastModified),
 		CachePolicyConfig: cachePolicyConfig{Comment: c.Comment, Name: c.Name, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, MinTTL: c.MinTTL, ParametersInCacheKeyAndForwardedToOrigin: k},

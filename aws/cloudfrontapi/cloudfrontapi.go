@@ -5,6 +5,7 @@
 package cloudfrontapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -45,14 +46,10 @@ type call struct {
 
 // ServeHTTP authenticates, finds the operation by method and path, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
 	id := wire.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	if err := h.serve(w, r); err != nil {
-		wire.WriteError(w, r, wire.CloudFront, id, err, log)
+		wire.WriteError(w, r, wire.CloudFront, id, err, cmp.Or(h.Log, slog.Default()))
 	}
 }
 
@@ -61,7 +58,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if h.Now != nil {
 		now = h.Now()
 	}
-	caller, sig, body, err := wire.AuthenticateWhole(r, h.lookup, []string{"cloudfront"}, now, maxBody)
+	caller, sig, body, err := wire.AuthenticateWhole(r, wire.KeysOf(h.IAM.Lookup), []string{"cloudfront"}, now, maxBody)
 	if err != nil {
 		return wire.QueryFault(err)
 	}
@@ -81,11 +78,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		c.query[name] = values[0]
 	}
 	return h.route(c, r.Method)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }
 
 // route finds the operation. (CloudFront API Reference, "Actions".)

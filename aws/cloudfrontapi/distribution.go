@@ -94,7 +94,6 @@ func activeShape(active map[string][]string) activeKeyGroups {
 	return out
 }
 
-// listDistributions answers all distributions in one page: an installation has few.
 func (h *Handler) listDistributions(c *call) error {
 	all, err := h.Edge.ListDistributions(c.ctx, c.caller)
 	if err != nil {
@@ -134,15 +133,7 @@ func (h *Handler) listDistributions(c *call) error {
 			Enabled: s.Enabled, ViewerCertificate: s.ViewerCertificate, Restrictions: s.Restrictions, HttpVersion: s.HttpVersion, IsIPV6Enabled: s.IsIPV6Enabled,
 		})
 	}
-	wire.WriteXML(c.w, http.StatusOK, struct {
-		XMLName     xml.Name `xml:"DistributionList"`
-		NS          string   `xml:"xmlns,attr"`
-		Marker      string
-		MaxItems    int
-		IsTruncated bool
-		*list[summary]
-	}{NS: namespace, MaxItems: 100, list: listOf(summaries)})
-	return nil
+	return writePage(c, "DistributionList", summaries)
 }
 
 // readDistributionConfig translates the XML of a configuration. Members that edge does not serve yet go to it as they are,

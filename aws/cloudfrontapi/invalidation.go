@@ -27,15 +27,7 @@ func (h *Handler) invalidations(c *call, method, distributionID, id string) erro
 		for _, i := range all {
 			summaries = append(summaries, summary{Id: i.ID, CreateTime: isoTime(i.CreateTime), Status: i.Status})
 		}
-		wire.WriteXML(c.w, http.StatusOK, struct {
-			XMLName     xml.Name `xml:"InvalidationList"`
-			NS          string   `xml:"xmlns,attr"`
-			Marker      string
-			MaxItems    int
-			IsTruncated bool
-			*list[summary]
-		}{NS: namespace, MaxItems: 100, list: listOf(summaries)})
-		return nil
+		return writePage(c, "InvalidationList", summaries)
 	case "GET id":
 		i, err := h.Edge.GetInvalidation(c.ctx, c.caller, distributionID, id)
 		if err != nil {

@@ -20,15 +20,7 @@ func (h *Handler) distributionsUsing(c *call, action, id string) error {
 	if err != nil {
 		return err
 	}
-	wire.WriteXML(c.w, http.StatusOK, struct {
-		XMLName     xml.Name `xml:"DistributionIdList"`
-		NS          string   `xml:"xmlns,attr"`
-		Marker      string
-		MaxItems    int
-		IsTruncated bool
-		*list[text]
-	}{NS: namespace, MaxItems: 100, list: listOf(texts("DistributionId", ids))})
-	return nil
+	return writePage(c, "DistributionIdList", texts("DistributionId", ids))
 }
 
 // none are the kinds of which there are none here, but whose lists clients read to learn that: by path, the action and the
@@ -47,13 +39,18 @@ func (h *Handler) listNone(c *call, action, element string) error {
 	if err := h.Edge.ListNone(c.ctx, c.caller, action); err != nil {
 		return err
 	}
+	return writePage[text](c, element, nil)
+}
+
+// writePage answers with all items of a list in one page: an installation has few.
+func writePage[T any](c *call, element string, all []T) error {
 	wire.WriteXML(c.w, http.StatusOK, struct {
 		XMLName     xml.Name
 		NS          string `xml:"xmlns,attr"`
 		Marker      string
 		MaxItems    int
 		IsTruncated bool
-		Quantity    int
-	}{XMLName: xml.Name{Local: element}, NS: namespace, MaxItems: 100})
+		*list[T]
+	}{XMLName: xml.Name{Local: element}, NS: namespace, MaxItems: 100, list: listOf(all)})
 	return nil
 }

@@ -290,18 +290,7 @@ type cachePolicyConfig struct {
 type keyParameters struct {
 	EnableAcceptEncodingGzip   bool
 	EnableAcceptEncodingBrotli bool
-	HeadersConfig              struct {
-		HeaderBehavior string
-		Headers        *list[text] `xml:",omitempty"`
-	}
-	CookiesConfig struct {
-		CookieBehavior string
-		Cookies        *list[text] `xml:",omitempty"`
-	}
-	QueryStringsConfig struct {
-		QueryStringBehavior string
-		QueryStrings        *list[text] `xml:",omitempty"`
-	}
+	selections
 }
 
 type invalidation struct {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"glassine/aws/fault"
+	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/telemetry"
@@ -45,49 +46,26 @@ type Handler struct {
 	Log   *slog.Logger     // nil means slog.Default
 }
 
+// call is one request, authenticated.
+type call struct {
+	*Handler
+	ctx    context.Context
+	caller iam.Caller
+}
+
+// operations are all that are served. It is never written to. (CloudTrail API Reference, "Actions".)
+var operations = map[string]wire.JSONOperation[*call]{"LookupEvents": wire.JSONOp(dialect, (*call).lookupEvents)}
+
 // ServeHTTP authenticates, finds the operation by X-Amz-Target, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
+	service := wire.JSONService[iam.Caller, *call]{
+		JSON: dialect, Title: "CloudTrail", Limit: maxBody, Operations: operations,
+		Keys: wire.KeysOf(h.IAM.Lookup), Now: h.Now, Log: h.Log,
+		Call: func(r *http.Request, c iam.Caller, sig *sigv4.Signature) *call {
+			return &call{Handler: h, ctx: r.Context(), caller: c.WithContext(wire.Context(r, sig))}
+		},
 	}
-	id := wire.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id)
-	out, err := h.serve(r)
-	if err != nil {
-		wire.WriteJSONError(w, r, dialect, id, dialect.Fault(err), log)
-		return
-	}
-	wire.WriteJSON(w, dialect, http.StatusOK, out)
-}
-
-func (h *Handler) serve(r *http.Request) (any, error) {
-	now := time.Now()
-	if h.Now != nil {
-		now = h.Now()
-	}
-	caller, sig, body, err := wire.AuthenticateJSON(r, h.lookup, dialect, now, maxBody)
-	if err != nil {
-		return nil, err
-	}
-	// The target's own dots keep it from JSON.TargetOperation.
-	if name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), dialect.Target+"."); !ok || name != "LookupEvents" {
-		return nil, fault.New("UnknownOperationException", "glassine does not serve the CloudTrail operation %q.", name)
-	}
-	var in lookupInput
-	if err := wire.ReadJSON(dialect, body, &in); err != nil {
-		return nil, err
-	}
-	// CloudTrail's LookupEvents knows no resource. (Service Authorization Reference, CloudTrail.)
-	if err := h.IAM.Authorize(r.Context(), caller.WithContext(wire.Context(r, sig)), iam.Ask{Action: "cloudtrail:LookupEvents", Resources: []string{"*"}}); err != nil {
-		return nil, err
-	}
-	return h.lookUp(in)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
+	service.ServeHTTP(w, r)
 }
 
 type lookupInput struct {
@@ -108,9 +86,15 @@ type event struct {
 	CloudTrailEvent                                                  string
 }
 
-// lookUp answers the newest records. Of an event's record CloudTrailEvent is the audit log's own line, which has CloudTrail's
+type lookupOutput struct{ Events []event }
+
+// lookupEvents answers the newest records. Of an event's record CloudTrailEvent is the audit log's own line, which has CloudTrail's
 // names where CloudTrail has the thing.
-func (h *Handler) lookUp(in lookupInput) (any, error) {
+func (c *call) lookupEvents(in *lookupInput) (*lookupOutput, error) {
+	// CloudTrail's LookupEvents knows no resource. (Service Authorization Reference, CloudTrail.)
+	if err := c.IAM.Authorize(c.ctx, c.caller, iam.Ask{Action: "cloudtrail:LookupEvents", Resources: []string{"*"}}); err != nil {
+		return nil, err
+	}
 	switch {
 	case in.MaxResults < 0 || in.MaxResults > 50:
 		return nil, fault.New("InvalidMaxResultsException", "MaxResults must be between 1 and 50, not %d.", in.MaxResults)
@@ -128,14 +112,14 @@ func (h *Handler) lookUp(in lookupInput) (any, error) {
 			return nil, fault.New("InvalidLookupAttributesException", "glassine does not look events up by %s.", key)
 		}
 	}
-	records, err := h.Audit.Recent(in.MaxResults, func(r *telemetry.Record) bool {
+	records, err := c.Audit.Recent(in.MaxResults, func(r *telemetry.Record) bool {
 		at := float64(r.EventTime.UnixMilli()) / 1e3
 		return (in.StartTime == nil || at >= *in.StartTime) && (in.EndTime == nil || at <= *in.EndTime) && matches(r, key, value)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := struct{ Events []event }{[]event{}}
+	out := &lookupOutput{Events: []event{}}
 	for _, r := range records {
 		raw, err := json.Marshal(r)
 		if err != nil {

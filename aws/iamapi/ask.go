@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
@@ -47,9 +48,9 @@ func simulate(c *call, principal string) (any, error) {
 	}
 	part, p, err := page(c, all, func(s iam.Simulated) string { return s.Action + " " + s.Resource })
 	return struct {
-		EvaluationResults list[evaluation]
+		EvaluationResults wire.Members[evaluation]
 		paging
-	}{listOf(part, evaluate), p}, err
+	}{wire.MembersOf(part, evaluate), p}, err
 }
 
 type position struct{ Line, Column int }
@@ -61,15 +62,15 @@ type matched struct {
 
 type evaluation struct {
 	EvalActionName, EvalResourceName, EvalDecision string
-	MatchedStatements                              list[matched]
-	MissingContextValues                           list[string]
+	MatchedStatements                              wire.Members[matched]
+	MissingContextValues                           wire.Members[string]
 	PermissionsBoundaryDecisionDetail              *boundaryDetail
 }
 
 type boundaryDetail struct{ AllowedByPermissionsBoundary bool }
 
 func evaluate(s iam.Simulated) evaluation {
-	e := evaluation{EvalActionName: s.Action, EvalResourceName: s.Resource, EvalDecision: "implicitDeny", MissingContextValues: list[string]{s.Missing}}
+	e := evaluation{EvalActionName: s.Action, EvalResourceName: s.Resource, EvalDecision: "implicitDeny", MissingContextValues: wire.Members[string]{Member: s.Missing}}
 	switch {
 	case s.Allowed:
 		e.EvalDecision = "allowed"
@@ -101,7 +102,7 @@ func contextKeys(c *call, principal string) (any, error) {
 		return nil, err
 	}
 	keys, err := c.iam.ContextKeys(c.ctx, c.caller, principal, docs)
-	return struct{ ContextKeyNames list[string] }{list[string]{keys}}, err
+	return struct{ ContextKeyNames wire.Members[string] }{wire.Members[string]{Member: keys}}, err
 }
 
 func getAccountSummary(c *call) (any, error) {

@@ -4,37 +4,39 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"glassine/aws/wire"
 )
 
 type inlinePolicy struct{ PolicyName, PolicyDocument string }
 
-func inline(docs map[string]string) list[inlinePolicy] {
-	return listOf(slices.Sorted(maps.Keys(docs)), func(name string) inlinePolicy { return inlinePolicy{name, encoded(docs[name])} })
+func inline(docs map[string]string) wire.Members[inlinePolicy] {
+	return wire.MembersOf(slices.Sorted(maps.Keys(docs)), func(name string) inlinePolicy { return inlinePolicy{name, encoded(docs[name])} })
 }
 
 type userDetail struct {
 	userShape
-	UserPolicyList          list[inlinePolicy]
-	GroupList               list[string]
-	AttachedManagedPolicies list[attachedPolicy]
+	UserPolicyList          wire.Members[inlinePolicy]
+	GroupList               wire.Members[string]
+	AttachedManagedPolicies wire.Members[attachedPolicy]
 }
 
 type groupDetail struct {
 	groupShape
-	GroupPolicyList         list[inlinePolicy]
-	AttachedManagedPolicies list[attachedPolicy]
+	GroupPolicyList         wire.Members[inlinePolicy]
+	AttachedManagedPolicies wire.Members[attachedPolicy]
 }
 
 type roleDetail struct {
 	roleShape
-	InstanceProfileList     list[string]
-	RolePolicyList          list[inlinePolicy]
-	AttachedManagedPolicies list[attachedPolicy]
+	InstanceProfileList     wire.Members[string]
+	RolePolicyList          wire.Members[inlinePolicy]
+	AttachedManagedPolicies wire.Members[attachedPolicy]
 }
 
 type policyDetail struct {
 	policyShape
-	PolicyVersionList list[versionShape]
+	PolicyVersionList wire.Members[versionShape]
 }
 
 // getAccountAuthorizationDetails pages through all four lists as one.
@@ -49,10 +51,10 @@ func getAccountAuthorizationDetails(c *call) (any, error) {
 		return nil, err
 	}
 	var out struct {
-		UserDetailList  list[userDetail]
-		GroupDetailList list[groupDetail]
-		RoleDetailList  list[roleDetail]
-		Policies        list[policyDetail]
+		UserDetailList  wire.Members[userDetail]
+		GroupDetailList wire.Members[groupDetail]
+		RoleDetailList  wire.Members[roleDetail]
+		Policies        wire.Members[policyDetail]
 		paging
 	}
 	var entries []entry
@@ -63,17 +65,17 @@ func getAccountAuthorizationDetails(c *call) (any, error) {
 	}
 	for _, g := range d.Groups {
 		add("Group", g.Name, func() {
-			out.GroupDetailList.Member = append(out.GroupDetailList.Member, groupDetail{group(g), inline(g.Inline), listOf(g.Attached, attached)})
+			out.GroupDetailList.Member = append(out.GroupDetailList.Member, groupDetail{group(g), inline(g.Inline), wire.MembersOf(g.Attached, attached)})
 		})
 	}
 	for _, r := range d.Roles {
 		add("Role", r.Name, func() {
-			out.RoleDetailList.Member = append(out.RoleDetailList.Member, roleDetail{role(r, true), list[string]{}, inline(r.Inline), listOf(r.Attached, attached)})
+			out.RoleDetailList.Member = append(out.RoleDetailList.Member, roleDetail{role(r, true), wire.Members[string]{}, inline(r.Inline), wire.MembersOf(r.Attached, attached)})
 		})
 	}
 	for _, u := range d.Users {
 		add("User", u.Name, func() {
-			out.UserDetailList.Member = append(out.UserDetailList.Member, userDetail{user(u, true), inline(u.Inline), list[string]{u.Groups}, listOf(u.Attached, attached)})
+			out.UserDetailList.Member = append(out.UserDetailList.Member, userDetail{user(u, true), inline(u.Inline), wire.Members[string]{Member: u.Groups}, wire.MembersOf(u.Attached, attached)})
 		})
 	}
 	for _, p := range d.Policies {
@@ -82,7 +84,7 @@ func getAccountAuthorizationDetails(c *call) (any, error) {
 			kind = "AWSManagedPolicy"
 		}
 		add(kind, p.Name, func() {
-			out.Policies.Member = append(out.Policies.Member, policyDetail{policy(p.ManagedPolicy, true), listOf(p.Versions, policyVersion)})
+			out.Policies.Member = append(out.Policies.Member, policyDetail{policy(p.ManagedPolicy, true), wire.MembersOf(p.Versions, policyVersion)})
 		})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })

@@ -6,6 +6,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -40,15 +41,11 @@ type call struct {
 
 // ServeHTTP authenticates, finds the operation by Action and Version, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
 	id := wire.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	action, result, err := h.serve(r)
 	if err != nil {
-		wire.WriteError(w, r, wire.IAM, id, withStatus(err), log)
+		wire.WriteError(w, r, wire.IAM, id, withStatus(err), cmp.Or(h.Log, slog.Default()))
 		return
 	}
 	wire.WriteQuery(w, wire.IAM, action, id, result)
@@ -59,7 +56,7 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	if h.Now != nil {
 		now = h.Now()
 	}
-	caller, sig, form, err := wire.AuthenticateQuery(r, h.lookup, wire.ServiceIAM, now, maxBody)
+	caller, sig, form, err := wire.AuthenticateQuery(r, wire.KeysOf(h.IAM.Lookup), wire.ServiceIAM, now, maxBody)
 	if err != nil {
 		return "", nil, err
 	}
@@ -76,11 +73,6 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	}
 	result, err = op.run(&call{ctx: r.Context(), iam: h.IAM, caller: caller.WithContext(wire.Context(r, sig)), form: form})
 	return action, result, err
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }
 
 // withStatus gives the code that is IAM's alone its status. IAM API Reference, "Errors" of each action.

@@ -3,6 +3,7 @@ package iamapi
 import (
 	"context"
 
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
@@ -157,9 +158,9 @@ func tagsOp(name string, f func(*iam.Service, context.Context, iam.Caller, strin
 		}
 		part, p, err := page(c, all, func(t iam.Tag) string { return t.Key })
 		return struct {
-			Tags list[tag]
+			Tags wire.Members[tag]
 			paging
-		}{listOf(part, tagShape), p}, err
+		}{wire.MembersOf(part, tagShape), p}, err
 	}, name)
 }
 
@@ -199,9 +200,9 @@ func listInline(owner string, f func(*iam.Service, context.Context, iam.Caller, 
 		}
 		part, p, err := page(c, names, text)
 		return struct {
-			PolicyNames list[string]
+			PolicyNames wire.Members[string]
 			paging
-		}{list[string]{part}, p}, err
+		}{wire.Members[string]{Member: part}, p}, err
 	}, owner)
 }
 
@@ -214,8 +215,8 @@ func listAttached(owner string, f func(*iam.Service, context.Context, iam.Caller
 		arns = under(arns, c.get("PathPrefix"))
 		part, p, err := page(c, arns, text)
 		return struct {
-			AttachedPolicies list[attachedPolicy]
+			AttachedPolicies wire.Members[attachedPolicy]
 			paging
-		}{listOf(part, attached), p}, err
+		}{wire.MembersOf(part, attached), p}, err
 	}, owner)
 }

@@ -6,6 +6,7 @@ import (
 
 	"glassine/aws/arn"
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
@@ -59,9 +60,9 @@ func listPolicies(c *call) (any, error) {
 	}
 	part, p, err := page(c, all, func(p iam.ManagedPolicy) string { return p.ARN })
 	return struct {
-		Policies list[policyShape]
+		Policies wire.Members[policyShape]
 		paging
-	}{listOf(part, listedPolicy), p}, err
+	}{wire.MembersOf(part, listedPolicy), p}, err
 }
 
 // under returns the ARNs of policies whose path begins with prefix.
@@ -98,9 +99,9 @@ func listPolicyVersions(c *call) (any, error) {
 	}
 	part, p, err := page(c, all, func(v iam.PolicyVersion) string { return v.ID })
 	return struct {
-		Versions list[versionShape]
+		Versions wire.Members[versionShape]
 		paging
-	}{listOf(part, listedVersion), p}, err
+	}{wire.MembersOf(part, listedVersion), p}, err
 }
 
 func listEntitiesForPolicy(c *call) (any, error) {
@@ -120,9 +121,9 @@ func listEntitiesForPolicy(c *call) (any, error) {
 	type userOf struct{ UserName, UserId string }
 	type roleOf struct{ RoleName, RoleId string }
 	var out struct {
-		PolicyGroups list[groupOf]
-		PolicyUsers  list[userOf]
-		PolicyRoles  list[roleOf]
+		PolicyGroups wire.Members[groupOf]
+		PolicyUsers  wire.Members[userOf]
+		PolicyRoles  wire.Members[roleOf]
 		paging
 	}
 	var entries []entry

@@ -3,6 +3,7 @@ package iamapi
 import (
 	"time"
 
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
@@ -54,9 +55,9 @@ func listRoles(c *call) (any, error) {
 	}
 	part, p, err := page(c, all, func(r iam.Role) string { return r.Name })
 	return struct {
-		Roles list[roleShape]
+		Roles wire.Members[roleShape]
 		paging
-	}{listOf(part, listedRole), p}, err
+	}{wire.MembersOf(part, listedRole), p}, err
 }
 
 func createServiceLinkedRole(c *call) (any, error) {

@@ -6,23 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
 // Shapes of answers, as the IAM API Reference's "Data Types" name their elements.
-
-// list is <member> elements. An empty one is still an element: clients tell it from one that is not there.
-type list[T any] struct {
-	Member []T `xml:"member"`
-}
-
-func listOf[T, U any](items []T, shape func(T) U) list[U] {
-	out := make([]U, len(items))
-	for i, x := range items {
-		out[i] = shape(x)
-	}
-	return list[U]{out}
-}
 
 // date is ISO 8601 with seconds, in UTC.
 func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
@@ -36,11 +24,11 @@ type tag struct{ Key, Value string }
 func tagShape(t iam.Tag) tag { return tag(t) }
 
 // tags returns nil, which leaves the element out, for no tags.
-func tags(ts []iam.Tag) *list[tag] {
+func tags(ts []iam.Tag) *wire.Members[tag] {
 	if len(ts) == 0 {
 		return nil
 	}
-	l := listOf(ts, tagShape)
+	l := wire.MembersOf(ts, tagShape)
 	return &l
 }
 
@@ -59,7 +47,7 @@ type userShape struct {
 	UserId, Arn         string
 	CreateDate          string
 	PermissionsBoundary *boundary
-	Tags                *list[tag]
+	Tags                *wire.Members[tag]
 }
 
 // user is a user; with full also what ListUsers leaves out.
@@ -83,7 +71,7 @@ type roleShape struct {
 	Description                             string `xml:",omitempty"`
 	MaxSessionDuration                      int
 	PermissionsBoundary                     *boundary
-	Tags                                    *list[tag]
+	Tags                                    *wire.Members[tag]
 	RoleLastUsed                            *struct{}
 }
 
@@ -107,7 +95,7 @@ type policyShape struct {
 	IsAttachable                                      bool
 	Description                                       string `xml:",omitempty"`
 	CreateDate, UpdateDate                            string
-	Tags                                              *list[tag]
+	Tags                                              *wire.Members[tag]
 }
 
 // policy is a managed policy; with full also what ListPolicies leaves out.

@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 	"glassine/iam"
 )
 
@@ -32,9 +33,9 @@ func listUsers(c *call) (any, error) {
 	}
 	part, p, err := page(c, all, func(u iam.UserAccount) string { return u.Name })
 	return struct {
-		Users list[userShape]
+		Users wire.Members[userShape]
 		paging
-	}{listOf(part, listedUser), p}, err
+	}{wire.MembersOf(part, listedUser), p}, err
 }
 
 func createAccessKey(c *call) (any, error) {
@@ -63,10 +64,10 @@ func listAccessKeys(c *call) (any, error) {
 	}
 	part, p, err := page(c, all, func(k iam.AccessKey) string { return k.ID })
 	return struct {
-		AccessKeyMetadata list[accessKeyShape]
+		AccessKeyMetadata wire.Members[accessKeyShape]
 		UserName          string `xml:",omitempty"`
 		paging
-	}{listOf(part, accessKey), c.get("UserName"), p}, err
+	}{wire.MembersOf(part, accessKey), c.get("UserName"), p}, err
 }
 
 // getAccessKeyLastUsed answers as AWS does for a key that was never used: when keys were used is not kept.
@@ -94,9 +95,9 @@ func getGroup(c *call) (any, error) {
 	part, p, err := page(c, users, func(u iam.UserAccount) string { return u.Name })
 	return struct {
 		Group groupShape
-		Users list[userShape]
+		Users wire.Members[userShape]
 		paging
-	}{group(g), listOf(part, listedUser), p}, err
+	}{group(g), wire.MembersOf(part, listedUser), p}, err
 }
 
 func updateGroup(c *call) (any, error) {
@@ -122,7 +123,7 @@ func listGroupsForUser(c *call) (any, error) {
 func groupPage(c *call, all []iam.Group) (any, error) {
 	part, p, err := page(c, all, func(g iam.Group) string { return g.Name })
 	return struct {
-		Groups list[groupShape]
+		Groups wire.Members[groupShape]
 		paging
-	}{listOf(part, group), p}, err
+	}{wire.MembersOf(part, group), p}, err
 }

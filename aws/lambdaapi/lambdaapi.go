@@ -85,7 +85,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id string) error
 			return r.Context().Err()
 		}
 	}
-	caller, sig, body, err := wire.AuthenticateJSON(r, h.lookup, wire.Lambda, h.Now(), limit)
+	caller, sig, body, err := wire.AuthenticateJSON(r, wire.KeysOf(h.IAM.Lookup), wire.Lambda, h.Now(), limit)
 	if err != nil {
 		return err
 	}
@@ -110,11 +110,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id string) error
 		base: &url.URL{Scheme: scheme, Host: r.Host}, id: id,
 	}
 	return route.Run(c, wire.Input{Params: params, Query: query, Header: r.Header, Body: body}, w)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }
 
 // function is the full ARN that a name in a path means, with the qualifier of the query. A name alone is a function of the

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 
 	"glassine/aws/fault"
+	"glassine/aws/wire"
 )
 
 // paging is what lists take from the query.
@@ -14,29 +15,18 @@ type paging struct {
 
 // page returns the part of a list that is in order of name, and the marker of the next part. most is the longest part.
 func page[T any](items []T, p paging, most int, name func(T) string) (part []T, next string, err error) {
-	if p.Marker != "" {
-		after, err := base64.RawURLEncoding.DecodeString(p.Marker)
-		if err != nil {
-			return nil, "", fault.New("InvalidParameterValueException", "The marker is not one of a list.")
-		}
-		i := 0
-		for i < len(items) && name(items[i]) != string(after) {
-			i++
-		}
-		items = items[min(i, len(items)):]
+	from, err := base64.RawURLEncoding.DecodeString(p.Marker)
+	if err != nil {
+		return nil, "", fault.New("InvalidParameterValueException", "The marker is not one of a list.")
 	}
 	if p.MaxItems < 0 {
 		return nil, "", fault.New("InvalidParameterValueException", "MaxItems %d is less than 1.", p.MaxItems)
 	}
-	n := p.MaxItems
-	if n == 0 || n > most {
-		n = most
+	if p.MaxItems > 0 {
+		most = min(most, p.MaxItems)
 	}
-	if n < len(items) {
-		next = base64.RawURLEncoding.EncodeToString([]byte(name(items[n])))
-		items = items[:n]
-	}
-	return items, next, nil
+	part, next, _ = wire.Page(items, string(from), most, name) // what a marker named may be gone: nothing is after it
+	return part, base64.RawURLEncoding.EncodeToString([]byte(next)), nil
 }
 
 // listed gives an empty list where there is none: clients iterate over it.

@@ -14,6 +14,7 @@ import (
 
 	"glassine/aws/arn"
 	"glassine/aws/fault"
+	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/logs"
@@ -74,40 +75,14 @@ func do[In any](f func(*call, *In) error) wire.JSONOperation[*call] { return wir
 
 // ServeHTTP authenticates, finds the operation by X-Amz-Target, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
+	service := wire.JSONService[iam.Caller, *call]{
+		JSON: wire.Logs, Title: "CloudWatch Logs", Limit: maxBody, Operations: operations,
+		Keys: wire.KeysOf(h.IAM.Lookup), Now: h.Now, Log: h.Log,
+		Call: func(r *http.Request, c iam.Caller, sig *sigv4.Signature) *call {
+			return &call{ctx: r.Context(), logs: h.Logs, caller: c.WithContext(wire.Context(r, sig)), region: sig.Region}
+		},
 	}
-	id := wire.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id)
-	out, err := h.serve(r)
-	if err != nil {
-		wire.WriteJSONError(w, r, wire.Logs, id, wire.Logs.Fault(err), log)
-		return
-	}
-	wire.WriteJSON(w, wire.Logs, http.StatusOK, out)
-}
-
-func (h *Handler) serve(r *http.Request) (any, error) {
-	now := time.Now()
-	if h.Now != nil {
-		now = h.Now()
-	}
-	caller, sig, body, err := wire.AuthenticateJSON(r, h.lookup, wire.Logs, now, maxBody)
-	if err != nil {
-		return nil, err
-	}
-	name := wire.Logs.TargetOperation(r)
-	run, ok := operations[name]
-	if !ok {
-		return nil, fault.New("UnknownOperationException", "glassine does not serve the CloudWatch Logs operation %q.", name)
-	}
-	return run(&call{ctx: r.Context(), logs: h.Logs, caller: caller.WithContext(wire.Context(r, sig)), region: sig.Region}, body)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
+	service.ServeHTTP(w, r)
 }
 
 // groupOf is the region and name of the group that a name, an identifier or an ARN means: the ARN may end in :*
@@ -149,18 +124,9 @@ func page[T any](items []T, p paging, name func(T) string) (part []T, next strin
 	if p.Limit == 0 {
 		p.Limit = 50
 	}
-	if p.NextToken != "" {
-		i := 0
-		for i < len(items) && name(items[i]) != p.NextToken {
-			i++
-		}
-		if i == len(items) {
-			return nil, "", fault.New("InvalidParameterException", "The specified nextToken is invalid.")
-		}
-		items = items[i:]
+	part, next, found := wire.Page(items, p.NextToken, p.Limit, name)
+	if !found {
+		return nil, "", fault.New("InvalidParameterException", "The specified nextToken is invalid.")
 	}
-	if len(items) > p.Limit {
-		return items[:p.Limit], name(items[p.Limit]), nil
-	}
-	return items, "", nil
+	return part, next, nil
 }

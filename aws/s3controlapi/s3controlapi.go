@@ -7,6 +7,7 @@
 package s3controlapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -49,14 +50,10 @@ type call struct {
 
 // ServeHTTP authenticates, finds the operation by method and path, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
 	id := wire.NewS3RequestID()
 	w.Header().Set("X-Amz-Request-Id", id)
 	if err := h.serve(w, r); err != nil {
-		wire.WriteError(w, r, wire.S3Control, id, err, log)
+		wire.WriteError(w, r, wire.S3Control, id, err, cmp.Or(h.Log, slog.Default()))
 	}
 }
 
@@ -66,7 +63,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		now = h.Now()
 	}
 	// botocore and the SDKs sign these requests for s3; the Object Lambda ones may come signed for s3-object-lambda.
-	caller, sig, body, err := wire.AuthenticateWhole(r, h.lookup, []string{"s3", "s3-object-lambda"}, now, maxBody)
+	caller, sig, body, err := wire.AuthenticateWhole(r, wire.KeysOf(h.IAM.Lookup), []string{"s3", "s3-object-lambda"}, now, maxBody)
 	if err != nil {
 		return err
 	}
@@ -89,11 +86,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	return op(&call{
 		ctx: r.Context(), w: w, caller: caller.WithContext(iam.Context(wire.Context(r, sig))), name: name, query: r.URL.Query(), body: body,
 	})
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }
 
 // account checks x-amz-account-id, which every operation requires, against the account and against the host's label.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glassine/aws/fault"
+	"glassine/aws/sigv4"
 	"glassine/aws/wire"
 	"glassine/iam"
 	"glassine/ssm"
@@ -59,40 +60,14 @@ func op[In, Out any](f func(*call, *In) (Out, error)) wire.JSONOperation[*call] 
 
 // ServeHTTP authenticates, finds the operation by X-Amz-Target, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
+	service := wire.JSONService[iam.Caller, *call]{
+		JSON: wire.SSM, Title: "Systems Manager", Limit: maxBody, Operations: operations,
+		Keys: wire.KeysOf(h.IAM.Lookup), Now: h.Now, Log: h.Log,
+		Call: func(r *http.Request, c iam.Caller, sig *sigv4.Signature) *call {
+			return &call{ctx: r.Context(), ssm: h.SSM, caller: c.WithContext(wire.Context(r, sig)), region: sig.Region}
+		},
 	}
-	id := wire.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id)
-	out, err := h.serve(r)
-	if err != nil {
-		wire.WriteJSONError(w, r, wire.SSM, id, wire.SSM.Fault(err), log)
-		return
-	}
-	wire.WriteJSON(w, wire.SSM, http.StatusOK, out)
-}
-
-func (h *Handler) serve(r *http.Request) (any, error) {
-	now := time.Now()
-	if h.Now != nil {
-		now = h.Now()
-	}
-	caller, sig, body, err := wire.AuthenticateJSON(r, h.lookup, wire.SSM, now, maxBody)
-	if err != nil {
-		return nil, err
-	}
-	name := wire.SSM.TargetOperation(r)
-	run, ok := operations[name]
-	if !ok {
-		return nil, fault.New("UnknownOperationException", "glassine does not serve the Systems Manager operation %q.", name)
-	}
-	return run(&call{ctx: r.Context(), ssm: h.SSM, caller: caller.WithContext(wire.Context(r, sig)), region: sig.Region}, body)
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
+	service.ServeHTTP(w, r)
 }
 
 // paging is what lists take.
@@ -109,19 +84,10 @@ func page[T any](items []T, p paging, most int, name func(T) string) (part []T, 
 	if p.MaxResults == 0 {
 		p.MaxResults = most
 	}
-	if p.NextToken != "" {
-		from, err := base64.URLEncoding.DecodeString(p.NextToken)
-		i := 0
-		for i < len(items) && name(items[i]) != string(from) {
-			i++
-		}
-		if err != nil || i == len(items) {
-			return nil, "", fault.New("InvalidNextToken", "The specified token isn't valid.")
-		}
-		items = items[i:]
+	from, err := base64.URLEncoding.DecodeString(p.NextToken)
+	part, next, found := wire.Page(items, string(from), p.MaxResults, name)
+	if err != nil || !found {
+		return nil, "", fault.New("InvalidNextToken", "The specified token isn't valid.")
 	}
-	if len(items) > p.MaxResults {
-		return items[:p.MaxResults], base64.URLEncoding.EncodeToString([]byte(name(items[p.MaxResults]))), nil
-	}
-	return items, "", nil
+	return part, base64.URLEncoding.EncodeToString([]byte(next)), nil
 }

@@ -5,6 +5,7 @@
 package stsapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -53,15 +54,11 @@ var unserved = map[string]bool{
 
 // ServeHTTP authenticates, finds the operation by Action and Version, and runs it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	log := h.Log
-	if log == nil {
-		log = slog.Default()
-	}
 	id := wire.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	action, result, err := h.serve(r)
 	if err != nil {
-		wire.WriteError(w, r, wire.STS, id, err, log)
+		wire.WriteError(w, r, wire.STS, id, err, cmp.Or(h.Log, slog.Default()))
 		return
 	}
 	wire.WriteQuery(w, wire.STS, action, id, result)
@@ -72,7 +69,7 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	if h.Now != nil {
 		now = h.Now()
 	}
-	caller, sig, form, err := wire.AuthenticateQuery(r, h.lookup, wire.ServiceSTS, now, maxBody)
+	caller, sig, form, err := wire.AuthenticateQuery(r, wire.KeysOf(h.IAM.Lookup), wire.ServiceSTS, now, maxBody)
 	if err != nil {
 		return "", nil, err
 	}
@@ -89,9 +86,4 @@ func (h *Handler) serve(r *http.Request) (action string, result any, err error) 
 	}
 	result, err = run(&call{ctx: r.Context(), iam: h.IAM, caller: caller.WithContext(wire.Context(r, sig)), form: form})
 	return action, result, err
-}
-
-func (h *Handler) lookup(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-	secret, c, err := h.IAM.Lookup(ctx, accessKeyID, token)
-	return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
 }

@@ -30,6 +30,14 @@ type Key[C any] struct {
 // Keys finds an access key. The errors are S3's: InvalidAccessKeyId, InvalidToken, ExpiredToken.
 type Keys[C any] func(ctx context.Context, accessKeyID, sessionToken string) (Key[C], error)
 
+// KeysOf are the keys that lookup knows, all of them its users' own.
+func KeysOf[C any](lookup func(ctx context.Context, accessKeyID, sessionToken string) (secret string, c C, err error)) Keys[C] {
+	return func(ctx context.Context, accessKeyID, sessionToken string) (Key[C], error) {
+		secret, c, err := lookup(ctx, accessKeyID, sessionToken)
+		return Key[C]{Secret: secret, Caller: c}, err
+	}
+}
+
 // Authenticate verifies who signed r, before anything of its body is looked at. A request without a signature gives a nil
 // Signature, the zero caller and no error. The scope's service must be one of services. It is for S3, whose signature
 // names the body's hash in a header; for other services see AuthenticateWhole.

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"glassine/aws/fault"
@@ -214,39 +213,4 @@ func (d JSON) fault(err error) error {
 
 func tooLarge(limit int64) error {
 	return fault.New("RequestEntityTooLargeException", "Request must be smaller than %d bytes for this operation", limit).WithStatus(http.StatusRequestEntityTooLarge)
-}
-
-// JSONOperation is an operation of JSON 1.1: C is what the service makes of a request.
-type JSONOperation[C any] func(c C, body []byte) (any, error)
-
-// JSONOp makes an operation of d's service out of a function over its input and output, which are structs with AWS's names.
-func JSONOp[C, In, Out any](d JSON, f func(C, *In) (Out, error)) JSONOperation[C] {
-	return func(c C, body []byte) (any, error) {
-		var in In
-		if err := ReadJSON(d, body, &in); err != nil {
-			return nil, err
-		}
-		out, err := f(c, &in)
-		return out, err
-	}
-}
-
-// JSONDo is JSONOp for an operation that answers nothing.
-func JSONDo[C, In any](d JSON, f func(C, *In) error) JSONOperation[C] {
-	return func(c C, body []byte) (any, error) {
-		var in In
-		if err := ReadJSON(d, body, &in); err != nil {
-			return nil, err
-		}
-		return nil, f(c, &in)
-	}
-}
-
-// TargetOperation is the operation that X-Amz-Target names, "" when it is none of d's service.
-func (d JSON) TargetOperation(r *http.Request) string {
-	prefix, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if !ok || prefix != d.Target {
-		return ""
-	}
-	return operation
 }

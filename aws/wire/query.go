@@ -322,3 +322,18 @@ func WriteQuery(w http.ResponseWriter, d Dialect, action, requestID string, resu
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(b.Bytes()) // a failed write is the client's leaving
 }
+
+// Members is a list in an answer of the Query protocol: <member> elements. An empty one is still an element: clients tell it from
+// one that is not there.
+type Members[T any] struct {
+	Member []T `xml:"member"`
+}
+
+// MembersOf makes a list of items, each as shape writes it.
+func MembersOf[T, U any](items []T, shape func(T) U) Members[U] {
+	out := make([]U, len(items))
+	for i, x := range items {
+		out[i] = shape(x)
+	}
+	return Members[U]{out}
+}

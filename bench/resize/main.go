@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"glassine/bench/sharp"
 	"glassine/transform/metadata"
 	"glassine/transform/pixel"
 	"glassine/transform/pixel/render"
@@ -82,11 +83,11 @@ func run(ctx context.Context) error {
 	if err := engine.Warm(ctx); err != nil {
 		return err
 	}
-	p, err := startPeer(*modules, files)
+	p, err := sharp.Start(worker, *modules, files)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	level, _ := engine.Level()
 	fmt.Printf("glassine: libvips %s, %s %s/%s, %d CPUs, workers at level %s\n", engine.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, lanes, level)
 	fmt.Printf("peer:     sharp %s, libvips %s, Node %s\n", p.Sharp, p.Vips, p.Node)
@@ -99,7 +100,8 @@ func run(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.format, err)
 			}
-			b, err := p.work(row.format, row.options, lanes, row.repeat)
+			var b result
+			err = p.Work(map[string]any{"format": row.format, "options": row.options, "parallel": lanes, "repeat": row.repeat}, &b)
 			if err != nil {
 				return err
 			}

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	_ "embed"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,65 +24,6 @@ type result struct {
 func (r result) perSecond() float64 { return float64(r.Images) / r.Wall }
 func (r result) cpuMS() float64     { return 1000 * r.CPU / float64(r.Images) }
 func (r result) kilobytes() float64 { return float64(r.Bytes) / 1000 / float64(r.Images) }
-
-// peer is a Node process that keeps running between orders, so that its start is not measured.
-type peer struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Scanner
-
-	Node, Sharp, Vips string
-}
-
-// startPeer runs the worker on the files, with the npm packages in modules.
-func startPeer(modules string, files []string) (*peer, error) {
-	if _, err := os.Stat(filepath.Join(modules, "sharp")); err != nil {
-		return nil, fmt.Errorf("sharp is not in %s: run make deps, from the top folder: %w", modules, err)
-	}
-	modules, err := filepath.Abs(modules)
-	if err != nil {
-		return nil, err
-	}
-	p := &peer{cmd: exec.Command("node", append([]string{"-e", string(worker), "--"}, files...)...)}
-	p.cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
-	p.cmd.Stderr = os.Stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewScanner(stdout)
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	return p, p.receive(p)
-}
-
-func (p *peer) receive(v any) error {
-	if !p.out.Scan() {
-		return fmt.Errorf("the Node worker ended: %w", p.out.Err())
-	}
-	return json.Unmarshal(p.out.Bytes(), v)
-}
-
-// work makes the peer make all pictures repeat times, parallel of them at once.
-func (p *peer) work(format string, options map[string]any, parallel, repeat int) (r result, err error) {
-	order, err := json.Marshal(map[string]any{"format": format, "options": options, "parallel": parallel, "repeat": repeat})
-	if err != nil {
-		return r, err
-	}
-	if _, err := p.in.Write(append(order, '\n')); err != nil {
-		return r, err
-	}
-	return r, p.receive(&r)
-}
-
-func (p *peer) stop() {
-	p.in.Close()
-	_ = p.cmd.Wait() // it was told to end; how it did changes nothing
-}
 
 // tree is this process and those below it, without the peer's.
 func tree() []int {

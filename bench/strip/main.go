@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"glassine/bench/sharp"
 	"glassine/transform/metadata"
 )
 
@@ -64,11 +65,11 @@ func run() error {
 		inputs = append(inputs, b)
 		size += len(b)
 	}
-	p, err := startPeer(*modules, files)
+	p, err := sharp.Start(worker, *modules, files)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	fmt.Printf("glassine: %s %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	fmt.Printf("peer:     sharp %s, libvips %s, Node %s\n", p.Sharp, p.Vips, p.Node)
 	fmt.Printf("pictures: %d, %.1f MB in all: %s\n", len(inputs), float64(size)/1e6, origin)
@@ -90,13 +91,13 @@ func run() error {
 }
 
 // compare runs the rounds and prints them and their medians.
-func compare(p *peer, inputs [][]byte, lanes, concurrency int) error {
+func compare(p *sharp.Peer, inputs [][]byte, lanes, concurrency int) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(lanes))
 	// One pass of each to warm up.
 	if _, err := strip(inputs, lanes, 1); err != nil {
 		return err
 	}
-	if _, err := p.work(concurrency, lanes, 1); err != nil {
+	if _, err := resave(p, concurrency, lanes, 1); err != nil {
 		return err
 	}
 	var us, them []result
@@ -107,7 +108,7 @@ func compare(p *peer, inputs [][]byte, lanes, concurrency int) error {
 		if err != nil {
 			return err
 		}
-		b, err := p.work(concurrency, lanes, 1)
+		b, err := resave(p, concurrency, lanes, 1)
 		if err != nil {
 			return err
 		}

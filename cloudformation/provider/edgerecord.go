@@ -24,57 +24,50 @@ func of[C any](s *edge.Collection[C]) collection[C] {
 	return collection[C]{s.Create, s.Get, s.List, s.Update, s.Delete}
 }
 
-// cachePolicies and accessControls are kinds with methods of their own.
-func (s Services) cachePolicies() collection[edge.CachePolicyConfig] {
-	convert := func(p edge.CachePolicy, err error) (edge.Versioned[edge.CachePolicyConfig], error) {
-		return edge.Versioned[edge.CachePolicyConfig](p), err
-	}
-	return collection[edge.CachePolicyConfig]{
-		create: func(ctx context.Context, c iam.Caller, cfg edge.CachePolicyConfig) (edge.Versioned[edge.CachePolicyConfig], error) {
-			return convert(s.Edge.CreateCachePolicy(ctx, c, cfg))
+// through is a collection of a kind that has methods of its own, by what they return.
+func through[P, C any](
+	convert func(P) edge.Versioned[C],
+	create func(context.Context, iam.Caller, C) (P, error),
+	get func(context.Context, iam.Caller, string) (P, error),
+	list func(context.Context, iam.Caller) ([]P, error),
+	update func(context.Context, iam.Caller, string, string, C) (P, error),
+	remove func(ctx context.Context, c iam.Caller, id, ifMatch string) error,
+) collection[C] {
+	one := func(p P, err error) (edge.Versioned[C], error) { return convert(p), err }
+	return collection[C]{
+		create: func(ctx context.Context, c iam.Caller, cfg C) (edge.Versioned[C], error) {
+			return one(create(ctx, c, cfg))
 		},
-		get: func(ctx context.Context, c iam.Caller, id string) (edge.Versioned[edge.CachePolicyConfig], error) {
-			return convert(s.Edge.GetCachePolicy(ctx, c, id))
+		get: func(ctx context.Context, c iam.Caller, id string) (edge.Versioned[C], error) {
+			return one(get(ctx, c, id))
 		},
-		list: func(ctx context.Context, c iam.Caller) (out []edge.Versioned[edge.CachePolicyConfig], err error) {
-			all, err := s.Edge.ListCachePolicies(ctx, c)
+		list: func(ctx context.Context, c iam.Caller) (out []edge.Versioned[C], err error) {
+			all, err := list(ctx, c)
 			for _, p := range all {
-				v, _ := convert(p, nil)
-				out = append(out, v)
+				out = append(out, convert(p))
 			}
 			return out, err
 		},
-		update: func(ctx context.Context, c iam.Caller, id, ifMatch string, cfg edge.CachePolicyConfig) (edge.Versioned[edge.CachePolicyConfig], error) {
-			return convert(s.Edge.UpdateCachePolicy(ctx, c, id, ifMatch, cfg))
+		update: func(ctx context.Context, c iam.Caller, id, ifMatch string, cfg C) (edge.Versioned[C], error) {
+			return one(update(ctx, c, id, ifMatch, cfg))
 		},
-		delete: s.Edge.DeleteCachePolicy,
+		delete: remove,
 	}
 }
 
+func (s Services) cachePolicies() collection[edge.CachePolicyConfig] {
+	e := s.Edge
+	return through(func(p edge.CachePolicy) edge.Versioned[edge.CachePolicyConfig] {
+		return edge.Versioned[edge.CachePolicyConfig](p)
+	},
+		e.CreateCachePolicy, e.GetCachePolicy, e.ListCachePolicies, e.UpdateCachePolicy, e.DeleteCachePolicy)
+}
+
 func (s Services) accessControls() collection[edge.OriginAccessControlConfig] {
-	convert := func(p edge.OriginAccessControl, err error) (edge.Versioned[edge.OriginAccessControlConfig], error) {
-		return edge.Versioned[edge.OriginAccessControlConfig]{ID: p.ID, ETag: p.ETag, Config: p.Config}, err
-	}
-	return collection[edge.OriginAccessControlConfig]{
-		create: func(ctx context.Context, c iam.Caller, cfg edge.OriginAccessControlConfig) (edge.Versioned[edge.OriginAccessControlConfig], error) {
-			return convert(s.Edge.CreateOriginAccessControl(ctx, c, cfg))
-		},
-		get: func(ctx context.Context, c iam.Caller, id string) (edge.Versioned[edge.OriginAccessControlConfig], error) {
-			return convert(s.Edge.GetOriginAccessControl(ctx, c, id))
-		},
-		list: func(ctx context.Context, c iam.Caller) (out []edge.Versioned[edge.OriginAccessControlConfig], err error) {
-			all, err := s.Edge.ListOriginAccessControls(ctx, c)
-			for _, p := range all {
-				v, _ := convert(p, nil)
-				out = append(out, v)
-			}
-			return out, err
-		},
-		update: func(ctx context.Context, c iam.Caller, id, ifMatch string, cfg edge.OriginAccessControlConfig) (edge.Versioned[edge.OriginAccessControlConfig], error) {
-			return convert(s.Edge.UpdateOriginAccessControl(ctx, c, id, ifMatch, cfg))
-		},
-		delete: s.Edge.DeleteOriginAccessControl,
-	}
+	e := s.Edge
+	return through(func(p edge.OriginAccessControl) edge.Versioned[edge.OriginAccessControlConfig] {
+		return edge.Versioned[edge.OriginAccessControlConfig]{ID: p.ID, ETag: p.ETag, Config: p.Config}
+	}, e.CreateOriginAccessControl, e.GetOriginAccessControl, e.ListOriginAccessControls, e.UpdateOriginAccessControl, e.DeleteOriginAccessControl)
 }
 
 // recordType makes the type of a kind: config reads the one property that it has, time is the attribute that says when it

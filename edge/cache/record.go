@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"glassine/packed"
 )
 
 // A record is a stored response in a segment file: a fixed part, a head of varying length, and the body behind it, so
@@ -90,11 +92,8 @@ func appendHead(b []byte, e *Entry, meta []byte) []byte {
 	for _, n := range []int64{int64(e.Status), int64(e.path), e.since, e.expires, e.lapsed, e.staleWhile, e.staleError, e.softAt.Load()} {
 		b = binary.AppendVarint(b, n)
 	}
-	b = appendBytes(b, e.key)
-	b = binary.AppendUvarint(b, uint64(len(e.tags)))
-	for _, tag := range e.tags {
-		b = appendBytes(b, tag)
-	}
+	b = packed.AppendText(b, e.key)
+	b = packed.AppendTexts(b, e.tags)
 	b = binary.AppendUvarint(b, uint64(len(e.Header.fields)))
 	for _, f := range e.Header.fields {
 		b = binary.AppendUvarint(b, uint64(len(f.Name)))
@@ -103,105 +102,52 @@ func appendHead(b []byte, e *Entry, meta []byte) []byte {
 			b = binary.AppendUvarint(b, uint64(len(value)))
 		}
 	}
-	b = appendBytes(b, e.Header.block)
-	return appendBytes(b, string(meta))
-}
-
-func appendBytes(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	b = packed.AppendText(b, e.Header.block)
+	return packed.AppendText(b, string(meta))
 }
 
 // parseHead makes an entry of a head, and returns the bytes of its Meta. The error is errRecord.
 func parseHead(b []byte) (e *Entry, meta []byte, err error) {
-	p := headParser{b: b}
-	if p.byte() != headVersion {
+	p := headParser{packed.Reader{Rest: b}}
+	if p.Byte() != headVersion {
 		return nil, nil, errRecord
 	}
-	e = &Entry{Status: int(p.int())}
-	path := p.int()
-	e.since, e.expires, e.lapsed, e.staleWhile, e.staleError = p.int(), p.int(), p.int(), p.int(), p.int()
-	e.softAt.Store(p.int())
-	e.key = string(p.bytes())
+	e = &Entry{Status: int(p.Int())}
+	path := p.Int()
+	e.since, e.expires, e.lapsed, e.staleWhile, e.staleError = p.Int(), p.Int(), p.Int(), p.Int(), p.Int()
+	e.softAt.Store(p.Int())
+	e.key = p.Text()
 	if path < 0 || path > int64(len(e.key)) {
 		return nil, nil, errRecord
 	}
 	e.path = int(path)
-	for n := p.count(); n > 0 && !p.bad; n-- {
-		e.tags = append(e.tags, string(p.bytes()))
-	}
+	e.tags = p.Texts()
 	e.Header = p.header()
-	meta = p.bytes()
-	if p.bad || len(p.b) > 0 {
+	meta = p.Counted()
+	if !p.Whole() {
 		return nil, nil, errRecord
 	}
 	return e, meta, nil
 }
 
-// headParser takes a head apart. After an error everything is zero and bad is set.
-type headParser struct {
-	b   []byte
-	bad bool
-}
-
-func (p *headParser) fail() {
-	p.b, p.bad = nil, true
-}
-
-func (p *headParser) byte() byte {
-	if len(p.b) == 0 {
-		p.fail()
-		return 0
-	}
-	c := p.b[0]
-	p.b = p.b[1:]
-	return c
-}
-
-func (p *headParser) int() int64 {
-	n, size := binary.Varint(p.b)
-	if size <= 0 {
-		p.fail()
-		return 0
-	}
-	p.b = p.b[size:]
-	return n
-}
-
-// count returns a number of things that have a byte each at least.
-func (p *headParser) count() int {
-	n, size := binary.Uvarint(p.b)
-	if size <= 0 || n > uint64(len(p.b)-size) {
-		p.fail()
-		return 0
-	}
-	p.b = p.b[size:]
-	return int(n)
-}
-
-func (p *headParser) bytes() []byte {
-	n := p.count()
-	if p.bad {
-		return nil
-	}
-	s := p.b[:n:n]
-	p.b = p.b[n:]
-	return s
-}
+// headParser takes a head apart.
+type headParser struct{ packed.Reader }
 
 // header makes the Header: the lengths of names and values come first, then the block that they are in.
 func (p *headParser) header() Header {
 	type size struct{ name, values int }
-	names := make([]size, 0, min(p.peek(), 64))
+	n := p.Count()
+	names := make([]size, 0, min(n, 64))
 	var values []int
-	for n := p.count(); n > 0 && !p.bad; n-- {
-		s := size{p.count(), p.count()}
+	for ; n > 0 && !p.Bad(); n-- {
+		s := size{p.Count(), p.Count()}
 		names = append(names, s)
 		for range s.values {
-			values = append(values, p.count())
+			values = append(values, p.Count())
 		}
 	}
-	block := string(p.bytes())
-	if p.bad {
+	block := p.Text()
+	if p.Bad() {
 		return Header{}
 	}
 	h := Header{block: block, fields: make([]Field, len(names))}
@@ -212,7 +158,7 @@ func (p *headParser) header() Header {
 		for range s.values {
 			end := at + s.name + 2 + values[next]
 			if end+2 > len(block) || block[at+s.name:at+s.name+2] != ": " || block[end:end+2] != "\r\n" {
-				p.fail()
+				p.Fail()
 				return Header{}
 			}
 			h.fields[i].Name = block[at : at+s.name]
@@ -221,19 +167,13 @@ func (p *headParser) header() Header {
 			next++
 		}
 		if h.fields[i].Values = all[first:next:next]; first == next {
-			p.fail() // Get takes the first value for granted
+			p.Fail() // Get takes the first value for granted
 			return Header{}
 		}
 	}
 	if at != len(block) {
-		p.fail()
+		p.Fail()
 		return Header{}
 	}
 	return h
-}
-
-// peek is count without taking it.
-func (p *headParser) peek() int {
-	q := *p
-	return q.count()
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"glassine/packed"
 )
 
 // errEncoding is all that can be wrong with the bytes of a Stored.
@@ -37,8 +39,8 @@ func (s *Stored) AppendBinary(b []byte) ([]byte, error) {
 	} {
 		b = binary.AppendVarint(b, n)
 	}
-	b = appendString(b, s.VaryKey)
-	b = appendStrings(b, s.Vary)
+	b = packed.AppendText(b, s.VaryKey)
+	b = packed.AppendTexts(b, s.Vary)
 	names := make([]string, 0, len(s.asked))
 	for name := range s.asked {
 		names = append(names, name)
@@ -46,21 +48,9 @@ func (s *Stored) AppendBinary(b []byte) ([]byte, error) {
 	slices.Sort(names)
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, name := range names {
-		b = appendStrings(appendString(b, name), s.asked[name])
+		b = packed.AppendTexts(packed.AppendText(b, name), s.asked[name])
 	}
 	return b, nil
-}
-
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendStrings(b []byte, all []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(all)))
-	for _, s := range all {
-		b = appendString(b, s)
-	}
-	return b
 }
 
 // UnmarshalBinary makes s what AppendBinary wrote; Header stays nil. An error says that b is nothing of that kind, and s is then not
@@ -70,63 +60,20 @@ func (s *Stored) UnmarshalBinary(b []byte) error {
 		return errEncoding
 	}
 	flags := b[1]
-	d := decoder{b: b[2:]}
-	*s = Stored{Status: int(d.int())}
-	s.Terms = Terms{Lifetime: time.Duration(d.int()), Born: time.Unix(0, d.int()), StaleWhileRevalidate: time.Duration(d.int()), StaleIfError: time.Duration(d.int())}
+	d := packed.Reader{Rest: b[2:]}
+	*s = Stored{Status: int(d.Int())}
+	s.Terms = Terms{Lifetime: time.Duration(d.Int()), Born: time.Unix(0, d.Int()), StaleWhileRevalidate: time.Duration(d.Int()), StaleIfError: time.Duration(d.Int())}
 	s.Terms.Heuristic, s.Terms.Validate, s.Terms.NeverStale = flags&flagHeuristic != 0, flags&flagValidate != 0, flags&flagNeverStale != 0
-	s.Part = Part{d.int(), d.int(), d.int()}
-	s.VaryKey = d.string()
-	s.Vary = d.strings()
+	s.Part = Part{d.Int(), d.Int(), d.Int()}
+	s.VaryKey = d.Text()
+	s.Vary = d.Texts()
 	s.asked = http.Header{}
-	for n := d.count(); n > 0; n-- {
-		name := d.string()
-		s.asked[name] = d.strings()
+	for n := d.Count(); n > 0; n-- {
+		name := d.Text()
+		s.asked[name] = d.Texts()
 	}
-	if d.bad || len(d.b) > 0 {
+	if !d.Whole() {
 		return errEncoding
 	}
 	return nil
-}
-
-// decoder takes bytes apart. After an error everything is zero and bad is set.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) int() int64 {
-	n, size := binary.Varint(d.b)
-	if size <= 0 {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[size:]
-	return n
-}
-
-// count is a number of things that have a byte each at least.
-func (d *decoder) count() int {
-	n, size := binary.Uvarint(d.b)
-	if size <= 0 || n > uint64(len(d.b)-size) {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[size:]
-	return int(n)
-}
-
-func (d *decoder) string() string {
-	n := d.count()
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
-}
-
-// strings is nil where there are none.
-func (d *decoder) strings() []string {
-	var all []string
-	for n := d.count(); n > 0; n-- {
-		all = append(all, d.string())
-	}
-	return all
 }

@@ -16,7 +16,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +23,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
+
+	"glassine/aws/awscli"
 )
 
 var now = time.Unix(1_900_000_000, 0)
@@ -165,10 +166,6 @@ func TestVerifySDKCookies(t *testing.T) {
 // aws-cli signs the same way as botocore's CloudFrontSigner, with which it is made.
 func TestVerifyAWSCLI(t *testing.T) {
 	t.Parallel()
-	cli, err := exec.LookPath("aws")
-	if err != nil {
-		t.Fatal("aws-cli is not installed: make deps does that")
-	}
 	file := filepath.Join(t.TempDir(), "key.pem")
 	key := newPairs()["KRSA"].signer.(*rsa.PrivateKey)
 	block := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
@@ -180,7 +177,7 @@ func TestVerifyAWSCLI(t *testing.T) {
 			"cloudfront", "sign", "--url", "https://d111.cloudfront.net/a.jpg?b=c", "--key-pair-id", "KRSA",
 			"--private-key", "file://" + file, "--date-less-than", "1900003600",
 		}, more...)
-		out, err := exec.CommandContext(t.Context(), cli, args...).CombinedOutput()
+		out, err := awscli.Command(t.Context(), args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("aws %v: %v\n%s", args, err, out)
 		}

@@ -132,17 +132,10 @@ func (p *process) response(w http.ResponseWriter, r *http.Request) {
 		c.outcome <- p.takeStream(w, r, c)
 		return
 	}
-	body, size, err := readPayload(r)
-	switch {
-	case err != nil:
-		c.outcome <- truncated(c, err)
-		return
-	case size > MaxPayload:
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxPayload))
-		c.outcome <- tooLarge(size)
+	body, ok := takeWhole(w, r, c)
+	if !ok {
 		return
 	}
-	accepted(w, r)
 	if c.Stream != nil {
 		c.open(StreamHead{ContentType: "application/json"})
 		_, err := c.Write(body)
@@ -153,6 +146,26 @@ func (p *process) response(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c.outcome <- outcome{payload: body}
+}
+
+// takeWhole reads what a runtime sends, and accepts it; or ends the call, and returns false.
+func takeWhole(w http.ResponseWriter, r *http.Request, c *call) (body []byte, ok bool) {
+	body, size, err := readPayload(r)
+	switch {
+	case err != nil:
+		c.outcome <- truncated(c, err)
+		return nil, false
+	case size > MaxPayload:
+		refuseTooLarge(w)
+		c.outcome <- tooLarge(size)
+		return nil, false
+	}
+	accepted(w, r)
+	return body, true
+}
+
+func refuseTooLarge(w http.ResponseWriter) {
+	refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxPayload))
 }
 
 // takeStream passes a streamed result on, or gathers it when nobody wants a stream.
@@ -177,7 +190,7 @@ func (p *process) takeStream(w http.ResponseWriter, r *http.Request, c *call) ou
 		return outcome{payload: body, failed: true, errorType: kind}
 	}
 	if gathered.over {
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxPayload))
+		refuseTooLarge(w)
 		return tooLarge(n)
 	}
 	accepted(w, r)
@@ -232,17 +245,10 @@ func (p *process) failure(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	body, size, err := readPayload(r)
-	switch {
-	case err != nil:
-		c.outcome <- truncated(c, err)
-		return
-	case size > MaxPayload:
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxPayload))
-		c.outcome <- tooLarge(size)
+	body, ok := takeWhole(w, r, c)
+	if !ok {
 		return
 	}
-	accepted(w, r)
 	kind := errorKind(r.Header.Get(headerErrorType), "Function")
 	if len(body) == 0 {
 		body = errorJSON(kind, "")

@@ -89,22 +89,12 @@ func (j *joined) find(pos int64) int {
 }
 
 // Read implements io.Reader.
-func (j *joined) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := j.ReadAt(p, j.pos)
-	j.pos += int64(n)
-	if n > 0 {
-		return n, nil
-	}
-	return n, err
-}
+func (j *joined) Read(p []byte) (int, error) { return readOn(j, p, &j.pos) }
 
 // ReadAt implements io.ReaderAt; off is relative to the range that the body is.
 func (j *joined) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
-		return 0, errors.New("read of an object at a negative offset")
+		return 0, errNegative
 	}
 	for n < len(p) {
 		if off >= j.len {

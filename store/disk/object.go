@@ -215,9 +215,9 @@ func (s *Store) openBody(ctx context.Context, bucket, key string, l located, opt
 			return nil, s.whyNot(ctx, bucket, key, l, opt, err)
 		}
 		if sealed, ok := f.(*sealedFile); ok {
-			return &sealedBody{file: sealed, off: p.off, len: l.length}, nil
+			return &sealedBody{sealedViews: sealedViews{file: sealed}, span: span{off: p.off, len: l.length}}, nil
 		}
-		return &Body{f: f.(*os.File), off: p.off, len: l.length}, nil
+		return &Body{f: f.(*os.File), span: span{off: p.off, len: l.length}}, nil
 	}
 	// Its files are opened one after the other. So they are held, and then the index is asked whether that was in time.
 	j := &joined{blobs: s.blobs, pieces: l.pieces, len: l.length}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"glassine/packed"
 	"glassine/store"
 )
 
@@ -51,31 +52,22 @@ func (p partRecord) encode() ([]byte, error) {
 
 // decodePart reads what encode wrote, and the number from the key. It keeps nothing of either.
 func decodePart(k, v []byte) (partRecord, error) {
-	d := decoder{rest: v}
+	d := decoder{packed.Reader{Rest: v}}
 	var p partRecord
-	if d.byte() != recordVersion || len(k) != len(store.ID{})+2 {
+	if d.Byte() != recordVersion || len(k) != len(store.ID{})+2 {
 		return p, errRecord
 	}
 	p.info.Number = int(binary.BigEndian.Uint16(k[len(k)-2:]))
 	p.info.Size = d.size()
-	p.info.ETag = hex.EncodeToString(d.bytes(16))
-	p.info.Modified = time.Unix(d.varint(), 0).UTC()
+	p.info.ETag = hex.EncodeToString(d.Bytes(16))
+	p.info.Modified = time.Unix(d.Int(), 0).UTC()
 	p.info.Checksum = d.checksum()
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.bad = true
-	}
-	if !d.bad {
-		p.segments = make([]segment, 0, n)
-	}
+	n := d.Count()
+	p.segments = make([]segment, 0, n)
 	for range n {
-		s := segment{blob: decodeBlobID(d.bytes(blobIDLen)), off: d.size(), size: d.size()}
-		if d.bad {
-			break
-		}
-		p.segments = append(p.segments, s)
+		p.segments = append(p.segments, segment{blob: decodeBlobID(d.Bytes(blobIDLen)), off: d.size(), size: d.size()})
 	}
-	if d.bad || len(d.rest) != 0 {
+	if !d.Whole() {
 		return partRecord{}, errRecord
 	}
 	return p, nil
@@ -145,13 +137,13 @@ func (u uploadRecord) encode() ([]byte, error) {
 
 // decodeUpload reads what encode wrote. It keeps nothing of b.
 func decodeUpload(b []byte) (uploadRecord, error) {
-	d := decoder{rest: b}
-	if d.byte() != recordVersion {
+	d := decoder{packed.Reader{Rest: b}}
+	if d.Byte() != recordVersion {
 		return uploadRecord{}, errRecord
 	}
 	var u uploadRecord
-	u.initiated = time.Unix(d.varint(), 0).UTC()
-	flags, n := d.byte(), int(d.byte())
+	u.initiated = time.Unix(d.Int(), 0).UTC()
+	flags, n := d.Byte(), int(d.Byte())
 	if n >= len(algorithms) || flags&^(flagEncrypted|flagComposite|flagFull) != 0 {
 		return uploadRecord{}, errRecord
 	}
@@ -167,8 +159,8 @@ func decodeUpload(b []byte) (uploadRecord, error) {
 	u.opt.ChecksumAlgorithm = algorithms[n].name
 	d.headers(&u.opt.Headers)
 	u.opt.Metadata, u.opt.Tags = d.names(), d.names()
-	u.opt.Initiator = d.string()
-	if d.bad || len(d.rest) != 0 {
+	u.opt.Initiator = d.Text()
+	if !d.Whole() {
 		return uploadRecord{}, errRecord
 	}
 	return u, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"glassine/packed"
 	"glassine/store"
 )
 
@@ -112,40 +113,40 @@ func (r record) encode() ([]byte, error) {
 
 // decodeRecord reads what encode wrote. It keeps nothing of b.
 func decodeRecord(b []byte) (record, error) {
-	d := decoder{rest: b}
-	version, flags := d.byte(), d.byte()
-	if d.bad || version != recordVersion || flags >= flagComposite<<1 {
+	d := decoder{packed.Reader{Rest: b}}
+	version, flags := d.Byte(), d.Byte()
+	if d.Bad() || version != recordVersion || flags >= flagComposite<<1 {
 		return record{}, errRecord
 	}
 	var r record
 	if flags&flagNull != 0 {
-		copy(r.id[:], d.bytes(8))
+		copy(r.id[:], d.Bytes(8))
 		r.info.VersionID = store.NullVersion
 	} else {
-		copy(r.id[:], d.bytes(len(r.id)))
+		copy(r.id[:], d.Bytes(len(r.id)))
 		r.info.VersionID = r.id.String()
 	}
-	r.info.Modified = time.Unix(d.varint(), 0).UTC()
+	r.info.Modified = time.Unix(d.Int(), 0).UTC()
 	r.info.DeleteMarker = flags&flagMarker != 0
 	if r.info.DeleteMarker {
-		if d.bad || len(d.rest) != 0 || flags&^(flagNull|flagMarker) != 0 {
+		if !d.Whole() || flags&^(flagNull|flagMarker) != 0 {
 			return record{}, errRecord
 		}
 		return r, nil
 	}
 	r.info.Encrypted = flags&flagEncrypted != 0
-	parts := d.uvarint()
+	parts := d.Uint()
 	r.info.PartCount = int(parts)
 	if parts > store.MaxPartNumber {
-		d.bad = true
+		d.Fail()
 	}
 	if parts > 0 {
-		copy(r.content.manifest[:], d.bytes(len(r.content.manifest)))
+		copy(r.content.manifest[:], d.Bytes(len(r.content.manifest)))
 	} else {
-		r.content.blob = decodeBlobID(d.bytes(blobIDLen))
+		r.content.blob = decodeBlobID(d.Bytes(blobIDLen))
 	}
 	r.info.Size = d.size()
-	r.info.ETag = hex.EncodeToString(d.bytes(16))
+	r.info.ETag = hex.EncodeToString(d.Bytes(16))
 	if parts > 0 {
 		r.info.ETag += "-" + strconv.Itoa(r.info.PartCount)
 	}
@@ -156,7 +157,7 @@ func decodeRecord(b []byte) (record, error) {
 	}
 	d.headers(&r.info.Headers)
 	r.info.Metadata, r.info.Tags = d.names(), d.names()
-	if d.bad || len(d.rest) != 0 {
+	if !d.Whole() {
 		return record{}, errRecord
 	}
 	return r, nil
@@ -196,10 +197,7 @@ func (e *encoder) uvarint(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 
 func (e *encoder) varint(n int64) { e.b = binary.AppendVarint(e.b, n) }
 
-func (e *encoder) string(s string) {
-	e.uvarint(uint64(len(s)))
-	e.b = append(e.b, s...)
-}
+func (e *encoder) string(s string) { e.b = packed.AppendText(e.b, s) }
 
 // etag appends the 16 bytes of an ETag that ends in the number of parts, unless that is 0.
 func (e *encoder) etag(etag string, parts int) error {
@@ -252,79 +250,26 @@ func headerFields(h *store.Headers) [6]*string {
 	}
 }
 
-// decoder takes fields off the front of rest. After a field that is not there, bad is true and every field is empty.
-type decoder struct {
-	rest []byte
-	bad  bool
-}
-
-func (d *decoder) bytes(n int) []byte {
-	if d.bad || n > len(d.rest) {
-		d.bad = true
-		return nil
-	}
-	b := d.rest[:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-func (d *decoder) byte() byte {
-	if b := d.bytes(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
-		d.bad = true
-	}
-	if d.bad {
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.rest)
-	if n <= 0 {
-		d.bad = true
-	}
-	if d.bad {
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
+// decoder takes fields off the front of what encoder wrote.
+type decoder struct{ packed.Reader }
 
 // size takes a number of bytes.
 func (d *decoder) size() int64 {
-	n := int64(d.uvarint())
+	n := int64(d.Uint())
 	if n < 0 {
-		d.bad = true
+		d.Fail()
 	}
 	return n
 }
 
-func (d *decoder) string() string {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.bad = true
-		return ""
-	}
-	return string(d.bytes(int(n)))
-}
-
 func (d *decoder) checksum() (c store.Checksum) {
-	n := int(d.byte())
+	n := int(d.Byte())
 	if n >= len(algorithms) {
-		d.bad = true
+		d.Fail()
 		return c
 	}
-	sum := d.bytes(algorithms[n].length)
-	if n == 0 || d.bad {
+	sum := d.Bytes(algorithms[n].length)
+	if n == 0 || d.Bad() {
 		return c
 	}
 	return store.Checksum{Algorithm: algorithms[n].name, Value: base64.StdEncoding.EncodeToString(sum), Type: store.FullObject}
@@ -332,22 +277,19 @@ func (d *decoder) checksum() (c store.Checksum) {
 
 func (d *decoder) headers(h *store.Headers) {
 	for _, s := range headerFields(h) {
-		*s = d.string()
+		*s = d.Text()
 	}
 }
 
 func (d *decoder) names() map[string]string {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) { // a name and its value take two bytes or more
-		d.bad = true
-	}
-	if n == 0 || d.bad {
+	n := d.Count() // a name and its value take two bytes or more
+	if n == 0 {
 		return nil
 	}
 	m := make(map[string]string, n)
 	for range n {
-		name := d.string()
-		m[name] = d.string()
+		name := d.Text()
+		m[name] = d.Text()
 	}
 	return m
 }

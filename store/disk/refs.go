@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"glassine/packed"
 	"glassine/store"
 )
 
@@ -30,16 +31,16 @@ func (b blobRecord) encode() []byte {
 
 // decodeBlob reads what encode wrote. It keeps nothing of v.
 func decodeBlob(v []byte) (blobRecord, error) {
-	d := decoder{rest: v}
-	version := d.byte()
-	b := blobRecord{refs: d.uvarint(), size: d.size()}
-	crc := d.bytes(8)
-	if d.bad || version != recordVersion || b.refs == 0 || len(d.rest) != 0 && len(d.rest) != wrappedLen {
+	d := decoder{packed.Reader{Rest: v}}
+	version := d.Byte()
+	b := blobRecord{refs: d.Uint(), size: d.size()}
+	crc := d.Bytes(8)
+	if d.Bad() || version != recordVersion || b.refs == 0 || len(d.Rest) != 0 && len(d.Rest) != wrappedLen {
 		return blobRecord{}, errRecord
 	}
 	b.crc = binary.BigEndian.Uint64(crc)
-	if len(d.rest) > 0 {
-		b.key = bytes.Clone(d.rest)
+	if len(d.Rest) > 0 {
+		b.key = bytes.Clone(d.Rest)
 	}
 	return b, nil
 }

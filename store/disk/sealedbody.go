@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"errors"
 	"io"
 	"os"
 	"sync"
@@ -10,9 +9,13 @@ import (
 // sealedBody is the body of an object that is one encrypted file, or a range of it. Read, WriteTo and Close are for one
 // goroutine; ReadAt may be called beside them. The file is open, so that nobody's removal of it is felt.
 type sealedBody struct {
-	file     *sealedFile // never read by itself: it is what the views are copies of
-	off, len int64       // the range
-	pos      int64       // of the next Read, within the range
+	sealedViews
+	span
+}
+
+// sealedViews are an encrypted file for several goroutines at once.
+type sealedViews struct {
+	file *sealedFile // never read by itself: it is what the views are copies of
 
 	mu     sync.Mutex  // guards what follows
 	idle   *sealedFile // a view that nobody reads just now, nil if there is none
@@ -20,7 +23,7 @@ type sealedBody struct {
 }
 
 // take returns a view of the file, which is for one goroutine; put gives it back.
-func (b *sealedBody) take() (*sealedFile, error) {
+func (b *sealedViews) take() (*sealedFile, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -33,7 +36,7 @@ func (b *sealedBody) take() (*sealedFile, error) {
 	return v, nil
 }
 
-func (b *sealedBody) put(v *sealedFile) {
+func (b *sealedViews) put(v *sealedFile) {
 	b.mu.Lock()
 	if b.idle == nil && !b.closed {
 		b.idle, v = v, nil
@@ -44,44 +47,22 @@ func (b *sealedBody) put(v *sealedFile) {
 	}
 }
 
-// Read implements io.Reader.
-func (b *sealedBody) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := b.ReadAt(p, b.pos)
-	b.pos += int64(n)
-	if n > 0 {
-		return n, nil
-	}
-	return n, err
-}
-
-// ReadAt implements io.ReaderAt; off is relative to the range.
-func (b *sealedBody) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, errors.New("read of an object at a negative offset")
-	}
-	if off >= b.len {
-		return 0, io.EOF
-	}
-	cut := int64(len(p)) > b.len-off
-	if cut {
-		p = p[:b.len-off]
-	}
+// ReadAt implements io.ReaderAt over the whole of what the file holds.
+func (b *sealedViews) ReadAt(p []byte, off int64) (int, error) {
 	v, err := b.take()
 	if err != nil {
 		return 0, err
 	}
 	defer b.put(v)
-	n, err := v.ReadAt(p, b.off+off)
-	if errors.Is(err, io.EOF) { // the range is longer than the object: the index is damaged
-		return n, io.ErrUnexpectedEOF
-	}
-	if err == nil && cut {
-		err = io.EOF
-	}
-	return n, err
+	return v.ReadAt(p, off)
+}
+
+// Read implements io.Reader.
+func (b *sealedBody) Read(p []byte) (int, error) { return readOn(b, p, &b.pos) }
+
+// ReadAt implements io.ReaderAt; off is relative to the range.
+func (b *sealedBody) ReadAt(p []byte, off int64) (int, error) {
+	return b.readAt(&b.sealedViews, p, off)
 }
 
 // WriteTo implements io.WriterTo.

@@ -229,30 +229,9 @@ func describeWebP(w *window, f *facts) error {
 
 func describeGIF(w *window, f *facts) error {
 	s := &gifStripper{w: w, plan: &Plan{}}
-	at, err := s.screen()
-	if err != nil {
+	var err error
+	if f.width, f.height, err = s.walk(func(at int64) (int64, error) { return s.describeExtension(f, at) }); err != nil {
 		return err
-	}
-	b, err := w.at(0, 10)
-	if err != nil {
-		return err
-	}
-	width, height := gifSize(b)
-	f.width, f.height = int64(width), int64(height)
-	for {
-		b, err := w.at(at, 1)
-		if err != nil || b[0] != gifImage && b[0] != gifExtension {
-			break
-		}
-		if b[0] == gifImage {
-			at, err = s.image(at)
-		} else {
-			at, err = s.describeExtension(f, at)
-		}
-		if err != nil {
-			break
-		}
-		s.plan.parts = s.plan.parts[:0]
 	}
 	if f.frames = s.frames; s.frames == 0 {
 		return s.damaged(w.size, "file ends before its picture")

@@ -96,6 +96,35 @@ func gifColours(flags byte) int64 {
 	return 3 << (flags&7 + 1)
 }
 
+// walk goes over a file of which nothing is planned, as far as it can be read: it counts the frames, gives the extension that begins at
+// at to extension, which returns where it ends, and returns the size of the logical screen. The error is of the screen alone.
+func (s *gifStripper) walk(extension func(at int64) (next int64, err error)) (width, height int64, err error) {
+	at, err := s.screen()
+	if err != nil {
+		return 0, 0, err
+	}
+	b, err := s.w.at(0, 10)
+	if err != nil {
+		return 0, 0, err
+	}
+	width, height = int64(binary.LittleEndian.Uint16(b[6:])), int64(binary.LittleEndian.Uint16(b[8:]))
+	for {
+		b, err := s.w.at(at, 1)
+		if err != nil || b[0] != gifImage && b[0] != gifExtension {
+			return width, height, nil //nolint:nilerr // a file that the end cuts short is what it is
+		}
+		if b[0] == gifImage {
+			at, err = s.image(at)
+		} else {
+			at, err = extension(at)
+		}
+		if err != nil {
+			return width, height, nil //nolint:nilerr // likewise
+		}
+		s.plan.parts = s.plan.parts[:0]
+	}
+}
+
 // image plans an image descriptor, its colours and its data.
 func (s *gifStripper) image(off int64) (next int64, err error) {
 	b, err := s.w.at(off, 10)
@@ -235,9 +264,4 @@ func gifData(w *window, off, end, limit int64) ([]byte, error) {
 		raw = raw[n:]
 	}
 	return out.Bytes(), nil
-}
-
-// gifSize returns the size of the logical screen.
-func gifSize(b []byte) (width, height int) {
-	return int(binary.LittleEndian.Uint16(b[6:])), int(binary.LittleEndian.Uint16(b[8:]))
 }

@@ -253,34 +253,17 @@ func headerWebP(w *window, h *Header) error {
 
 func headerGIF(w *window, h *Header) error {
 	s := &gifStripper{w: w, plan: &Plan{}}
-	at, err := s.screen()
+	var err error
+	h.Width, h.Height, err = s.walk(func(at int64) (next int64, err error) {
+		// The graphic control extension: bit 0 of its flags says that one colour is transparent (GIF89a section 23).
+		if b, err := w.at(at, 4); err == nil && b[1] == gifControl && b[2] >= 4 {
+			h.Alpha = h.Alpha || b[3]&1 != 0
+		}
+		next, _, err = s.blocks(at + 2)
+		return next, err
+	})
 	if err != nil {
 		return err
-	}
-	b, err := w.at(0, 10)
-	if err != nil {
-		return err
-	}
-	width, height := gifSize(b)
-	h.Width, h.Height = int64(width), int64(height)
-	for {
-		b, err := w.at(at, 1)
-		if err != nil || b[0] != gifImage && b[0] != gifExtension {
-			break
-		}
-		if b[0] == gifImage {
-			at, err = s.image(at)
-		} else {
-			// The graphic control extension: bit 0 of its flags says that one colour is transparent (GIF89a section 23).
-			if b, err := w.at(at, 4); err == nil && b[1] == gifControl && b[2] >= 4 {
-				h.Alpha = h.Alpha || b[3]&1 != 0
-			}
-			at, _, err = s.blocks(at + 2)
-		}
-		if err != nil {
-			break
-		}
-		s.plan.parts = s.plan.parts[:0]
 	}
 	if h.Frames = s.frames; s.frames == 0 {
 		h.Width = 0
