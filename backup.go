@@ -151,7 +151,7 @@ func (s *System) Backup(ctx context.Context, c iam.Caller, w io.Writer) error {
 	if err := s.IAM.Authorize(ctx, c, iam.Ask{Action: "glassine:CreateBackup", Resources: []string{"*"}}); err != nil {
 		return err
 	}
-	return s.backups.write(ctx, w)
+	return s.now().backups.write(ctx, w)
 }
 
 // ErrInUse is returned for a data directory that a glassine runs on.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"glassine/initscript"
 	"glassine/lambda/runner"
 	"glassine/telemetry"
 )
@@ -77,6 +78,10 @@ type Config struct {
 	Functions map[string]runner.Func
 	// OTLP exports the traces of requests, but for hits, to a receiver of OpenTelemetry's. The zero value exports none.
 	OTLP telemetry.OTLP
+	// InitScripts are told of at /_localstack/init; whoever makes the System runs them. nil: there are none.
+	InitScripts *initscript.Scripts
+	// AllowReset lets who may glassine:Reset empty the System while it runs: see System.Reset. It is for tests.
+	AllowReset bool
 	// Log gets what an operator must know; nil means slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.

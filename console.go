@@ -54,6 +54,7 @@ func dialable(a net.Addr) string {
 
 // ConsoleLink is a URL that logs in to the web console as the root user: once, within console.LinkLife.
 func (s *System) ConsoleLink() (string, error) {
+	s = s.now()
 	root, err := RootCredentials(s.cfg.Data)
 	if err != nil {
 		return "", err

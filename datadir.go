@@ -58,7 +58,7 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, fmt.Errorf("glassine restore has not finished in %s: run it again with the same directory, or choose another with --data", path)
 	}
 	d := &dataDir{path: path, lock: lock}
-	if err := errors.Join(d.checkVersion(), d.loadKey(), signLock(lock)); err != nil {
+	if err := errors.Join(finishReset(path), d.checkVersion(), d.loadKey(), signLock(lock)); err != nil {
 		lock.Close()
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 // AWS's SDK puts a photograph that says where it was taken into the bucket; the edge serves the same picture without that.
 //
 // Where the test's TestMain is, it calls glassine.Main first and returns if that says so: functions and pictures run in
-// processes that are this program again.
+// processes that are this program again. Many tests can share one System: see System.Reset.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	data, err := os.MkdirTemp("", "glassine-") // in a test: t.TempDir()

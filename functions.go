@@ -57,7 +57,7 @@ func (s *System) openFunctions(ctx context.Context, records state.Store) (err er
 
 // Isolation is the level at which functions run in processes of their own, and why it is not a firmer one. See
 // confine.Levels.
-func (s *System) Isolation() (level string, why []string) { return s.sandboxes.Level() }
+func (s *System) Isolation() (level string, why []string) { return s.now().sandboxes.Level() }
 
 // codeObjects is where functions' archives come from: objects that the caller may read.
 type codeObjects struct{ s3 *s3.Service }

@@ -87,13 +87,24 @@ type System struct {
 	closers   []func() error // in the order of opening
 	closeOnce sync.Once
 	closeErr  error
+
+	succession *succession // of a System that can be reset, which has no parts of its own; else nil
+	within     *succession // that s is, or was, the current System of; nil: of none
 }
 
 // New opens everything and listens; nothing is answered before Serve. The caller closes the System. The errors say what
 // to do: a port or the data directory in use, a directory of a newer version.
 func New(ctx context.Context, cfg Config) (*System, error) {
+	if cfg.AllowReset {
+		return newSuccession(ctx, cfg)
+	}
+	return newSystem(ctx, cfg, nil, nil)
+}
+
+// newSystem is New for one System. data is the data directory where one before had it open, else nil.
+func newSystem(ctx context.Context, cfg Config, data *dataDir, within *succession) (*System, error) {
 	cfg.fill()
-	s := &System{cfg: cfg, live: Live{cfg.CertificateDir, cfg.Strict, cfg.CacheStatus}}
+	s := &System{cfg: cfg, data: data, within: within, live: Live{cfg.CertificateDir, cfg.Strict, cfg.CacheStatus}}
 	s.ready.turn = make(chan struct{}, 1)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -142,22 +153,37 @@ func (s *System) builtins() map[string]runner.Func {
 
 // Transport reaches AWS's names inside this process, and everything else as a client does. It is for functions of
 // Config.Functions: their requests are signed, verified and decided like all others.
-func (s *System) Transport() http.RoundTripper { return s.local }
+func (s *System) Transport() http.RoundTripper {
+	if s.succession != nil {
+		return following{s}
+	}
+	return s.local
+}
 
 // Addresses are where the listeners are.
 type Addresses struct{ AWS, HTTP, HTTPS, Admin string }
 
 // Addresses returns where the System listens, ports filled in.
 func (s *System) Addresses() Addresses {
-	at := func(i int) string { return s.servers[i].listener.Addr().String() }
+	servers := s.now().servers
+	at := func(i int) string { return servers[i].listener.Addr().String() }
 	return Addresses{AWS: at(0), HTTP: at(1), HTTPS: at(2), Admin: at(3)}
 }
 
 // CAFile is the certificate that clients of the AWS endpoint and viewers trust.
-func (s *System) CAFile() string { return s.ca.file }
+func (s *System) CAFile() string { return s.now().ca.file }
 
 // Serve answers until ctx ends or a listener fails, then closes the System. It returns nil after an orderly end.
 func (s *System) Serve(ctx context.Context) error {
+	if s.succession != nil {
+		return s.succession.serve(ctx, s)
+	}
+	_, err := s.serve(ctx, nil)
+	return errors.Join(err, s.Close())
+}
+
+// serve answers until ctx ends or a listener fails, or until a reset that was asked for is prepared, which it returns.
+func (s *System) serve(ctx context.Context, resets <-chan *resetting) (reset *resetting, err error) {
 	failed := make(chan error, len(s.servers))
 	for _, srv := range s.servers {
 		go func() {
@@ -173,14 +199,22 @@ func (s *System) Serve(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.expire(expiring) })
 	background.Go(func() { s.keepCertificates(expiring) })
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
+	for going := true; going; {
+		going = false
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		case reset = <-resets:
+			if unready := s.prepare(ctx, reset); unready != nil {
+				s.cfg.Log.Error("nothing was reset", "error", unready.Error())
+				reset.done(0, unready)
+				reset, going = nil, true
+			}
+		}
 	}
 	stopExpiring()
 	background.Wait()
-	return errors.Join(err, s.Close())
+	return reset, err
 }
 
 // expire applies lifecycle rules and the retention of logs now and then until ctx ends.
@@ -221,6 +255,9 @@ func (s *System) shutDown(ctx context.Context, chosen func(name string) bool) {
 // Close drains: it takes no new requests, waits up to Config.Drain for those under way, and closes everything. What was
 // acknowledged is on disk whether it is called or not.
 func (s *System) Close() error {
+	if s.succession != nil {
+		return s.succession.close()
+	}
 	s.closeOnce.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain)
 		defer cancel()

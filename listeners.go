@@ -16,6 +16,7 @@ import (
 	"glassine/aws/cloudfrontapi"
 	"glassine/aws/cloudtrailapi"
 	"glassine/aws/iamapi"
+	"glassine/aws/resetapi"
 	"glassine/aws/s3api"
 	"glassine/aws/s3controlapi"
 	"glassine/aws/ssmapi"
@@ -144,8 +145,14 @@ func (s *System) awsHandler() http.Handler {
 	parameters := &ssmapi.Handler{SSM: s.SSM, IAM: s.IAM, Now: s.cfg.Now, Log: s.cfg.Log}
 	cdk := &bootstrapper{system: s, turn: make(chan struct{}, 1)}
 	trail := &cloudtrailapi.Handler{IAM: s.IAM, Audit: s.audit.log, Now: s.cfg.Now, Log: s.cfg.Log}
+	resets := s.resetHandler()
 	backups := &backupapi.Handler{IAM: s.IAM, Backup: s.Backup, Now: s.cfg.Now, Log: s.cfg.Log}
 	return s.joined(s.logRequests(s.audit.requests(func(w http.ResponseWriter, r *http.Request, service string) {
+		if resetapi.Is(r) {
+			resets.ServeHTTP(w, r)
+			noteTaken(w)
+			return
+		}
 		cdk.ready(r, service)
 		switch service {
 		case wire.ServiceS3:

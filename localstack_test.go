@@ -31,6 +31,14 @@ func TestToolsForLocalStackFindItUp(t *testing.T) {
 	if completed, _ := begun["completed"].(map[string]any); status != http.StatusOK || completed["READY"] != true {
 		t.Errorf("init: %d %v, want READY", status, begun)
 	}
+	if status, ready := ask("GET", "/_localstack/init/ready"); status != http.StatusOK || ready["completed"] != true {
+		t.Errorf("init/ready: %d %v, want a stage that is completed", status, ready)
+	}
+	for _, path := range []string{"/_localstack/init/nothing", "/_localstack/initial"} {
+		if status, _ := ask("GET", path); status != http.StatusNotFound {
+			t.Errorf("%s: %d, want 404", path, status)
+		}
+	}
 	if status, _ := ask("GET", "/_localstack/state/save"); status != http.StatusNotFound {
 		t.Errorf("a path of LocalStack's that is not here: %d, want 404", status)
 	}

@@ -56,8 +56,10 @@ func (o *opening) openDirectory(context.Context) (err error) {
 	if err := validAccount(s.cfg.Account); err != nil {
 		return err
 	}
-	if s.data, err = openDataDir(s.cfg.Data); err != nil {
-		return err
+	if s.data == nil {
+		if s.data, err = openDataDir(s.cfg.Data); err != nil {
+			return err
+		}
 	}
 	s.onClose(s.data.Close)
 	s.ca, err = openCA(s.cfg.Data, s.cfg.Now())

@@ -15,6 +15,9 @@ type Live struct {
 // Apply changes what is in force to l: all of it, or nothing when the error says what is wrong. A certificate directory that stays
 // the same is read again. Requests under way may end by either; what is stored in the cache stays as it is.
 func (s *System) Apply(l Live) error {
+	if s.succession != nil {
+		return s.succession.apply(l)
+	}
 	s.liveMu.Lock()
 	defer s.liveMu.Unlock()
 	strict, functions, err := strictness(l.Strict)
@@ -47,4 +50,7 @@ func (s *System) Apply(l Live) error {
 }
 
 // Reloaded counts a reload of the settings in the metrics; ok is whether they were taken.
-func (s *System) Reloaded(ok bool) { s.metrics.SettingsLoaded(ok, s.cfg.Now()) }
+func (s *System) Reloaded(ok bool) {
+	now := s.now()
+	now.metrics.SettingsLoaded(ok, now.cfg.Now())
+}

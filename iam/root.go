@@ -1,6 +1,12 @@
 package iam
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"glassine/state"
+)
 
 // rootKeys returns the keys of the account's root, oldest first.
 func (s *Service) rootKeys() []*accessKey { return s.index.Load().keysOf(rootOwner) }
@@ -56,4 +62,27 @@ func (s *Service) replaceRoot(ctx context.Context) (Credentials, error) {
 		return Credentials{}, err
 	}
 	return k.credentials(), nil
+}
+
+// CopyRoot copies the root user's keys, and nothing else, from one store of records to another that has the same sealing key. What
+// was minted from them stays behind: no temporary credentials of from are good for anything in to.
+func CopyRoot(ctx context.Context, from, to state.Store) error {
+	list, err := from.List(ctx, keyTable, "")
+	if err != nil {
+		return fmt.Errorf("copy the root keys: %w", err)
+	}
+	var changes []state.Change
+	for _, rec := range list {
+		var r keyRecord
+		if err := json.Unmarshal(rec.Value, &r); err != nil {
+			return fmt.Errorf("copy the root keys: access key %s: %w", rec.Key, err)
+		}
+		if r.Owner == rootOwner {
+			changes = append(changes, state.Change{Table: keyTable, Key: rec.Key, Value: rec.Value})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return to.Commit(ctx, changes...)
 }

@@ -77,7 +77,7 @@ func isRefused(err error) bool {
 	return ok && op.Op == "dial"
 }
 
-// deniedCodes are AWS's codes for who may not, and for who is not known.
+// deniedCodes are AWS's codes for who may not, unknownKeyCodes for who is not known.
 var deniedCodes = []string{
 	"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation", "UnauthorizedAccess", "NotAuthorized", "Forbidden",
 }
@@ -131,7 +131,7 @@ var helps = map[string]string{
 	"NoSuchResource": "glassine trace --last",
 }
 
-// explain makes a card of an error, unless it has all that can be said. reach may be nil; it is asked which statement refused, with
+// explain makes a card of an error, unless it has all that can be said. at may be nil; it is asked which statement refused, with
 // the caller's own rights.
 func explain(err error, at *dataFlags) error {
 	if _, ok := errors.AsType[*card](err); ok || strings.Contains(err.Error(), "\n  try: ") {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,54 +13,6 @@ import (
 	"glassine"
 	"glassine/aws/cloudfrontapi"
 )
-
-type envCmd struct {
-	dataFlags   `embed:""`
-	outputFlags `embed:""`
-}
-
-// Run prints the exports. The endpoint is an address, since names under it resolve nowhere on many machines; the proxy
-// variables send what does carry such a name, and AWS's own names, to the endpoint, which is a proxy for nothing else. So
-// clients that know no endpoint variable, such as Debian's aws-cli, work as they are.
-func (c *envCmd) Run() error {
-	root, err := glassine.RootCredentials(c.Data)
-	if err != nil {
-		return err
-	}
-	ca := filepath.Join(c.Data, "ca.pem")
-	host, port, err := net.SplitHostPort(c.AWS)
-	if err != nil {
-		return fmt.Errorf("--aws %q is not host:port: %w", c.AWS, err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	endpoint := "http://" + net.JoinHostPort(host, port)
-	all := [][2]string{
-		{"AWS_ACCESS_KEY_ID", root.AccessKeyID},
-		{"AWS_SECRET_ACCESS_KEY", root.SecretAccessKey},
-		{"AWS_REGION", c.Region},
-		{"AWS_DEFAULT_REGION", c.Region},
-		{"AWS_ENDPOINT_URL", endpoint},
-		{"AWS_CA_BUNDLE", ca},
-		{"HTTP_PROXY", endpoint},
-		{"HTTPS_PROXY", endpoint},
-		{"http_proxy", endpoint},
-		{"https_proxy", endpoint},
-		{"NO_PROXY", "localhost"},
-		{"no_proxy", "localhost"},
-	}
-	values := map[string]string{}
-	for _, v := range all {
-		values[v[0]] = v[1]
-	}
-	return c.print(values, func(w io.Writer) {
-		for _, v := range all {
-			fmt.Fprintf(w, "export %s=%s\n", v[0], quote(v[1]))
-		}
-		fmt.Fprintln(w, "unset AWS_SESSION_TOKEN AWS_PROFILE")
-	})
-}
 
 // quote makes one word of s for a POSIX shell.
 func quote(s string) string {

@@ -165,13 +165,3 @@ broken{
 		t.Errorf("it says %s", b.String())
 	}
 }
-
-func FuzzMetricLine(f *testing.F) {
-	f.Add(`a{b="c"} 1`)
-	f.Add("a} {")
-	f.Fuzz(func(t *testing.T, line string) {
-		if name, labels, _, ok := metricLine(line); ok && (len(name)+len(labels) > len(line) || len(label(labels, name)) > len(labels)) {
-			t.Errorf("%q: %q %q", line, name, labels)
-		}
-	})
-}

@@ -56,9 +56,9 @@ func (c *destroyCmd) Run() error {
 		for _, s := range stacks {
 			names = append(names, s.Name)
 		}
-		question := fmt.Sprintf("%s will be deleted: %s. Go on?", count(len(stacks), "stack"), strings.Join(names, ", "))
+		question := fmt.Sprintf("%s will be deleted: %s. Go on?", counted(len(stacks), "stack"), strings.Join(names, ", "))
 		if c.EmptyBuckets {
-			question = fmt.Sprintf("%s will be deleted, with all objects in their buckets: %s. Go on?", count(len(stacks), "stack"), strings.Join(names, ", "))
+			question = fmt.Sprintf("%s will be deleted, with all objects in their buckets: %s. Go on?", counted(len(stacks), "stack"), strings.Join(names, ", "))
 		}
 		if yes, err := ask(ctx, v.yes, question); err != nil || !yes {
 			return err
@@ -141,7 +141,7 @@ func (v *view) removed(removals []*client.Removal, err error) error {
 }
 
 func (v *view) removal(r *client.Removal) {
-	fmt.Printf("%s: %s in %s, %s\n", r.Stack, v.paintOut(green, "deleted"), spent(r.Took), count(len(r.Removed), "resource"))
+	fmt.Printf("%s: %s in %s, %s\n", r.Stack, v.paintOut(green, "deleted"), spent(r.Took), counted(len(r.Removed), "resource"))
 	wide := 0
 	for _, x := range r.Removed {
 		wide = max(wide, len(x.Type))
@@ -150,7 +150,7 @@ func (v *view) removal(r *client.Removal) {
 		fmt.Printf("  removed  %-*s  %s  %s\n", wide, x.Type, x.LogicalID, x.PhysicalID)
 	}
 	if r.Objects > 0 {
-		fmt.Printf("  removed  %s from buckets, versions counted\n", count(r.Objects, "object"))
+		fmt.Printf("  removed  %s from buckets, versions counted\n", counted(r.Objects, "object"))
 	}
 	for _, x := range r.Kept {
 		fmt.Printf("  kept     %s  %s  %s   (its DeletionPolicy says so)\n", x.Type, x.LogicalID, x.PhysicalID)

@@ -172,7 +172,7 @@ func (v *view) confirm(ctx context.Context, p *client.Plan) (bool, error) {
 	if len(lost) == 0 || v.plans {
 		return true, nil
 	}
-	return ask(ctx, v.yes, fmt.Sprintf("%s: %s will be deleted or replaced. Go on?", p.Stack, count(len(lost), "resource")))
+	return ask(ctx, v.yes, fmt.Sprintf("%s: %s will be deleted or replaced. Go on?", p.Stack, counted(len(lost), "resource")))
 }
 
 // ask asks on a terminal; elsewhere, and with --yes, the answer is yes.
@@ -199,9 +199,9 @@ func ask(ctx context.Context, yes bool, question string) (bool, error) {
 func (v *view) plan(p *client.Plan) []string {
 	var out []string
 	if p.New && !v.plans {
-		out = append(out, fmt.Sprintf("%s: makes %s", p.Stack, count(len(p.Changes), "resource")))
+		out = append(out, fmt.Sprintf("%s: makes %s", p.Stack, counted(len(p.Changes), "resource")))
 	} else {
-		out = append(out, fmt.Sprintf("%s: %s", p.Stack, count(len(p.Changes), "change")))
+		out = append(out, fmt.Sprintf("%s: %s", p.Stack, counted(len(p.Changes), "change")))
 		for _, c := range p.Changes {
 			out = append(out, v.change(&c)...)
 		}
@@ -342,7 +342,7 @@ func (v *view) deployed(outcomes []*client.Outcome, err error) error {
 		}
 	}
 	if len(outcomes) > 1 && err == nil {
-		fmt.Fprintf(os.Stderr, "%s in %s\n", count(len(outcomes), "stack"), spent(time.Since(v.began)))
+		fmt.Fprintf(os.Stderr, "%s in %s\n", counted(len(outcomes), "stack"), spent(time.Since(v.began)))
 	}
 	return v.card(outcomes, err)
 }
@@ -362,14 +362,6 @@ func (v *view) card(outcomes []*client.Outcome, err error) error {
 
 func (v *view) why(stack string, e *client.Event) string {
 	return v.paint(red, fmt.Sprintf("  why: %s (%s) %s: %s", e.LogicalID, e.Type, e.Status, e.Reason)) + "\n  try: glassine events " + stack
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // spent is a time as people read it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,10 +48,11 @@ func (c *doctorCmd) Run() error {
 
 // isOrAre is a number of things and its verb.
 func isOrAre(n int, noun string) string {
+	verb := " are"
 	if n == 1 {
-		return "1 " + noun + " is"
+		verb = " is"
 	}
-	return fmt.Sprintf("%d %ss are", n, noun)
+	return counted(n, noun) + verb
 }
 
 // finding is what came of looking at one thing.
@@ -131,13 +131,12 @@ func (d *doctor) endpoint() bool {
 	}
 	reach.HTTP.Timeout = 10 * time.Second
 	resp, err := reach.HTTP.Get("https://sts.us-east-1.amazonaws.com/")
-	var unknown x509.UnknownAuthorityError
-	var op *net.OpError
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	switch {
-	case errors.As(err, &unknown):
+	case unknown:
 		d.say(finding{"wrong", "another glassine, or another program, listens on " + d.AWS, "--data with the directory of that one, or --aws with the address of this one"})
 		return false
-	case errors.As(err, &op) && op.Op == "dial":
+	case isRefused(err):
 		d.say(finding{"wrong", "nothing listens on " + d.AWS + ", where the AWS endpoint is to be", "glassine up, or --aws with its address"})
 		return false
 	case err != nil:
@@ -227,15 +226,14 @@ func (d *doctor) leadsHere(addresses []string) bool {
 
 // viewers reach the edge.
 func (d *doctor) viewers() {
-	roots := d.roots()
-	if roots == nil {
-		return
+	roots, err := readRoots(filepath.Join(d.Data, "ca.pem"))
+	if err != nil {
+		return // dataDirectory or trusted says so
 	}
 	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
 	conn, err := dialer.Dial("tcp", d.HTTPS)
-	var op *net.OpError
 	switch {
-	case errors.As(err, &op) && op.Op == "dial":
+	case isRefused(err):
 		d.say(finding{"wrong", "nothing listens on " + d.HTTPS + ", where viewers are to come", "--https with the address"})
 	case err != nil:
 		d.say(finding{"wrong", "the viewers' listener on " + d.HTTPS + ": " + err.Error(), ""})
@@ -272,39 +270,23 @@ func (d *doctor) environment() {
 	d.say(finding{"ok", "this shell's AWS clients reach " + endpoint, ""})
 }
 
-// roots are the local authority's certificate, nil when there is none.
-func (d *doctor) roots() *x509.CertPool {
-	text, err := os.ReadFile(filepath.Join(d.Data, "ca.pem"))
-	pool := x509.NewCertPool()
-	if err != nil || !pool.AppendCertsFromPEM(text) {
-		return nil
-	}
-	return pool
-}
-
 // trusted reports whether programs on this machine take the local authority's certificates, and for how long they can.
 func (d *doctor) trusted() {
-	text, err := os.ReadFile(filepath.Join(d.Data, "ca.pem"))
+	ca, err := readCA(filepath.Join(d.Data, "ca.pem"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return // dataDirectory says so
+	}
 	if err != nil {
+		d.say(finding{"wrong", err.Error(), ""})
 		return
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		d.say(finding{"wrong", "ca.pem in " + d.Data + " holds no certificate", ""})
-		return
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		d.say(finding{"wrong", "ca.pem in " + d.Data + ": " + err.Error(), ""})
-		return
-	}
-	if left := cert.NotAfter.Sub(d.now()); left < 30*24*time.Hour {
-		d.say(finding{"wrong", "the local authority's certificate ends on " + cert.NotAfter.Format(time.DateOnly), "stop glassine, take ca.pem and ca-key.pem out of " + d.Data + ", start it and run glassine trust"})
+	if left := ca.cert.NotAfter.Sub(d.now()); left < 30*24*time.Hour {
+		d.say(finding{"wrong", "the local authority's certificate ends on " + ca.cert.NotAfter.Format(time.DateOnly), "stop glassine, take ca.pem and ca-key.pem out of " + d.Data + ", start it and run glassine trust"})
 		return
 	}
 	system, err := x509.SystemCertPool()
 	if err == nil {
-		_, err = cert.Verify(x509.VerifyOptions{Roots: system, CurrentTime: d.now()})
+		_, err = ca.cert.Verify(x509.VerifyOptions{Roots: system, CurrentTime: d.now()})
 	}
 	if err != nil {
 		d.say(finding{"warning", "this machine does not trust the local authority: browsers warn, and curl needs --cacert", "glassine trust"})
@@ -320,10 +302,9 @@ func (d *doctor) functions() {
 	support := confine.NewSpawner()
 	defer func() { _ = support.Close() }()
 	level, why := support.Probe(ctx)
-	switch {
-	case level == confine.Strict && len(why) == 0:
+	if level == confine.Strict && len(why) == 0 {
 		d.say(finding{"ok", "functions are isolated at level strict", ""})
-	default:
+	} else {
 		d.say(finding{"warning", "functions are isolated at level " + string(level) + ": " + strings.Join(why, "; "), "what the reason says; in a container: --security-opt seccomp=unconfined, or user namespaces for it"})
 	}
 	var missing []string

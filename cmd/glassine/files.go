@@ -11,10 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"glassine/transform/metadata"
 )
@@ -221,16 +219,15 @@ func isUnfinished(name string) bool {
 // withoutPath returns what is wrong without the name of the file, which whoever reports it puts before.
 func withoutPath(err error) error {
 	for {
-		var pathError *fs.PathError
-		var linkError *os.LinkError
-		switch {
-		case errors.As(err, &pathError):
-			err = pathError.Err
-		case errors.As(err, &linkError):
-			err = linkError.Err
-		default:
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err
+			continue
+		}
+		l, ok := errors.AsType[*os.LinkError](err)
+		if !ok {
 			return err
 		}
+		err = l.Err
 	}
 }
 
@@ -294,38 +291,6 @@ func inOrder[T any](ctx context.Context, n, jobs int, work func(int) T, done fun
 	}
 	wg.Wait()
 	return count
-}
-
-// shownName is a name as a terminal may show it: quoted when there is something in it that a terminal might obey.
-func shownName(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	return name
-}
-
-// shownSize is a number of bytes for people: powers of 1000.
-func shownSize(n int64) string {
-	switch v := float64(n); {
-	case n < 1000 && n > -1000:
-		return fmt.Sprintf("%d bytes", n)
-	case v < 999_950 && v > -999_950:
-		return fmt.Sprintf("%.1f KB", v/1e3)
-	case v < 999_950_000 && v > -999_950_000:
-		return fmt.Sprintf("%.1f MB", v/1e6)
-	default:
-		return fmt.Sprintf("%.1f GB", v/1e9)
-	}
-}
-
-// isTerminal reports whether f is a terminal, or another device that shows characters.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err == nil && !os.SameFile(info, null)
 }
 
 // whole returns a source that can be read at any place: f itself when it is a regular file, else a copy of it on the disk, which is

@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" group:"Run" help:"Run everything, without the demo."`
 	Down    downCmd    `cmd:"" group:"Run" help:"Stop the glassine that runs on a data directory."`
 	Status  statusCmd  `cmd:"" group:"Run" help:"Tell what runs, what it holds and how it does."`
+	Top     topCmd     `cmd:"" group:"Run" help:"Watch what the edge and the functions do, each second."`
 	Health  healthCmd  `cmd:"" group:"Run" help:"Ask whether a running glassine is ready; the status says it."`
 	Console consoleCmd `cmd:"" group:"Run" help:"Print a link that logs in to the web console once."`
 	Config  configCmd  `cmd:"" group:"Run" help:"Print, check and format settings, and their schema."`
@@ -52,6 +53,7 @@ type cli struct {
 
 	Backup  backupCmd  `cmd:"" group:"Maintain" help:"Write a backup of everything to one file, running or not."`
 	Restore restoreCmd `cmd:"" group:"Maintain" help:"Make a data directory of a backup."`
+	Reset   resetCmd   `cmd:"" group:"Maintain" help:"Delete everything that was made in a running glassine; for tests."`
 	RootKey rootKeyCmd `cmd:"" group:"Maintain" name:"root-key" help:"Make the root key anew, while no server runs; the old is dead."`
 	Fsck    fsckCmd    `cmd:"" group:"Maintain" help:"Check stored objects by their checksums, while no server runs."`
 	Version versionCmd `cmd:"" group:"Maintain" help:"Print the version."`

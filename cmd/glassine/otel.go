@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -144,15 +142,11 @@ func trusting(variable, file string) (http.RoundTripper, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	roots, err := readRoots(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http says so
-	roots := x509.NewCertPool()
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: %s holds no certificate", variable, file)
-	}
 	return t, nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -285,6 +286,36 @@ func textScalar(v any) string {
 	return fmt.Sprint(v)
 }
 
+// shownName is a name as a terminal may show it: quoted when there is something in it that a terminal might obey.
+func shownName(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// shownSize is a number of bytes for people: powers of 1000.
+func shownSize(n int64) string {
+	switch v := float64(n); {
+	case n < 1000 && n > -1000:
+		return fmt.Sprintf("%d bytes", n)
+	case v < 999_950 && v > -999_950:
+		return fmt.Sprintf("%.1f KB", v/1e3)
+	case v < 999_950_000 && v > -999_950_000:
+		return fmt.Sprintf("%.1f MB", v/1e6)
+	default:
+		return fmt.Sprintf("%.1f GB", v/1e9)
+	}
+}
+
+// counted is a number of things, such as "2 pictures".
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // The colours.
 const (
 	red    = "31"
@@ -306,4 +337,14 @@ func painted(f *os.File, colour, text string) string {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// isTerminal reports whether f is a terminal, or another device that shows characters.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && !os.SameFile(info, null)
 }

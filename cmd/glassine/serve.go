@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"glassine"
+	"glassine/initscript"
 	"glassine/lambda/sandbox"
 )
 
@@ -45,41 +46,46 @@ func (f *serveFlags) run(command *kong.Context, demo bool, ready func(context.Co
 	_ = os.Unsetenv("NOTIFY_SOCKET") // no child speaks for us
 	level := &slog.LevelVar{}
 	level.Set(f.level())
-	cfg, err := f.config()
+	cfg, err := f.started(demo, level)
 	if err != nil {
 		return err
 	}
-	cfg.Demo, cfg.Log = demo, f.logger(os.Stderr, level)
-	cfg.Interpreters = sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH"))
-	in, err := inherit(os.Getenv, firstInherited)
-	if err != nil {
-		return err
-	}
-	cfg.Listeners, cfg.QUIC = in.listeners, in.http3
-	f.warn(cfg.Log)
 	again := &reloader{again: func() (parsed, error) { return reread(command) }, level: level, log: cfg.Log}
 	if again.now, err = again.again(); err != nil {
 		return err
 	}
 	if f.AccessLog != "off" {
-		again.access = &accessLog{}
 		file, err := openAccessLog(f.AccessLog)
 		if err != nil {
 			return err
 		}
+		again.access = &accessLog{}
 		defer func() { _ = again.access.use(nil) }() // each line was written whole
 		_ = again.access.use(file)                   // there was none before
 		cfg.AccessLog = again.access
 	}
+	scripts, err := f.scripts(cfg.Log)
+	if err != nil {
+		return err
+	}
+	cfg.InitScripts = scripts.Scripts
+	scripts.run(ctx, initscript.Boot, f.AWS)
 	system, err := glassine.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	again.system = system
+	scripts.run(ctx, initscript.Start, system.Addresses().AWS)
 	f.welcome(system, demo)
+	serving, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
 	var background sync.WaitGroup
 	defer background.Wait()
 	background.Go(func() {
+		scripts.run(ctx, initscript.Ready, system.Addresses().AWS)
+		if ctx.Err() == nil {
+			fmt.Println("Ready.") // the last line, and true: all listeners are open, and the scripts have run
+		}
 		manager.watch(ctx, hangups, func() {
 			if attended && !hasTerminal() {
 				stop() // the hangup is the terminal's own: its window was closed
@@ -89,12 +95,16 @@ func (f *serveFlags) run(command *kong.Context, demo bool, ready func(context.Co
 		}, cfg.Log)
 	})
 	background.Go(func() {
+		defer leave()
 		<-ctx.Done()
 		stop() // the next signal kills
 		fmt.Fprintf(os.Stderr, "Stopping: waiting up to %s for requests under way.\n", f.Drain)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.Drain)
+		defer cancel()
+		scripts.run(ending, initscript.Shutdown, system.Addresses().AWS)
 	})
 	if ready == nil {
-		return endedBy(stop, system.Serve(ctx))
+		return endedBy(stop, system.Serve(serving))
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -104,7 +114,24 @@ func (f *serveFlags) run(command *kong.Context, demo bool, ready func(context.Co
 		}
 		failed <- err
 	}()
-	return errors.Join(endedBy(stop, system.Serve(ctx)), <-failed)
+	return errors.Join(endedBy(stop, system.Serve(serving)), <-failed)
+}
+
+// started is config with what the process was started with besides its settings, and with a log, in which it warns.
+func (f *serveFlags) started(demo bool, level *slog.LevelVar) (glassine.Config, error) {
+	cfg, err := f.config()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Demo, cfg.Log = demo, f.logger(os.Stderr, level)
+	cfg.Interpreters = sandbox.SearchDirs(os.Getenv("HOME"), os.Getenv("PATH"))
+	in, err := inherit(os.Getenv, firstInherited)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Listeners, cfg.QUIC = in.listeners, in.http3
+	f.warn(cfg.Log)
+	return cfg, nil
 }
 
 // hasTerminal reports whether the process has a controlling terminal.
@@ -154,7 +181,7 @@ func (f *serveFlags) warn(log *slog.Logger) {
 	}
 }
 
-// welcome says where everything is. Ready. is the last line, and true: all listeners are open.
+// welcome says where everything is.
 func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 	at := s.Addresses()
 	_, https, _ := net.SplitHostPort(at.HTTPS) // an address of our own listener
@@ -178,7 +205,6 @@ func (f *serveFlags) welcome(s *glassine.System, demo bool) {
 	if demo {
 		fmt.Printf("Demo bucket:   s3://%s\n", glassine.DemoBucket(f.Account))
 	}
-	fmt.Println("Ready.")
 }
 
 // consoleLine is how to get into the web console: by a link where somebody tries things out, else with a key. What a service

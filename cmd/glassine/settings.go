@@ -40,6 +40,7 @@ var variables = []variable{
 		"OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_BSP_SCHEDULE_DELAY, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED",
 		"Which traces, how often, under which name, and whether at all: as OpenTelemetry has them.",
 	},
+	{savedVariable, "What the variables that `glassine env` sets were before it, for `glassine env --unset`. That sets it and reads it."},
 	{"NO_COLOR", "Any value: no colours on a terminal."},
 	{"CREDENTIALS_DIRECTORY", "systemd sets it: the folder of the unit's credentials. `credentials=NAME` of a `remote`, without a slash, is a file in it."},
 	{"NOTIFY_SOCKET", "systemd sets it for `Type=notify` and `notify-reload`: where the start, a reload and the stop are told."},

@@ -31,6 +31,7 @@ type serveFlags struct {
 	elsewhereFlags `group:"Buckets elsewhere"`
 	workFlags      `group:"Functions and pictures"`
 	logFlags       `group:"Logs"`
+	testFlags      `group:"Tests"`
 }
 
 // listenFlags are the listeners besides that of the AWS endpoint.
@@ -67,6 +68,12 @@ type logFlags struct {
 	Verbose   bool   `short:"v" help:"Log each request on the AWS endpoint: the same as log-level debug." live:"" env:"GLASSINE_VERBOSE"`
 }
 
+// testFlags are for who tests against glassine.
+type testFlags struct {
+	AllowReset bool   `help:"Let who may glassine:Reset delete everything that was made, as glassine reset does. For tests." env:"GLASSINE_ALLOW_RESET"`
+	InitDir    string `help:"Folder whose boot.d, start.d, ready.d and shutdown.d have scripts to run, as LocalStack's /etc/localstack/init. They have the powers of this process, and the root key." default:"" is:"path" env:"GLASSINE_INIT_DIR"`
+}
+
 // own returns f: what a reload finds the settings of any command by.
 func (f *serveFlags) own() *serveFlags { return f }
 
@@ -75,7 +82,7 @@ func (f *serveFlags) config() (glassine.Config, error) {
 	cfg := glassine.Config{
 		Data: f.Data, AWS: f.AWS, HTTP: f.HTTP, HTTPS: f.HTTPS, Admin: f.Admin, Account: f.Account, Region: f.Region, ConsoleHosts: f.ConsoleHost, NoHTTP3: f.NoHTTP3,
 		Drain: f.Drain, CacheBytes: int64(f.CacheMemory), CacheDiskBytes: f.CacheDisk.limit(), Strict: f.Strict, CacheStatus: f.CacheStatus, GeoDatabases: f.GeoDatabase,
-		Isolation: f.Isolation, PictureWorkers: f.PictureWorkers, Libvips: f.Libvips,
+		Isolation: f.Isolation, PictureWorkers: f.PictureWorkers, Libvips: f.Libvips, AllowReset: f.AllowReset,
 	}
 	f.apply(&cfg)
 	var errs []error

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 
 	"glassine"
 	"glassine/console/client"
+	"glassine/telemetry"
 )
 
 type statusCmd struct {
@@ -100,28 +100,13 @@ func (c *statusCmd) Run() error {
 
 // askAdmin asks for readiness and metrics.
 func (s *serverStatus) askAdmin(ctx context.Context) error {
-	// Not through a proxy that the environment names: it does not know this machine's loopback.
-	web := &http.Client{Timeout: statusTime, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-	get := func(path string) (int, []byte, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialed(s.Admin)+path, http.NoBody)
-		if err != nil {
-			return 0, nil, err
-		}
-		resp, err := web.Do(req)
-		if err != nil {
-			return 0, nil, fmt.Errorf("the admin port on %s does not answer: %w", s.Admin, withoutURL(err))
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20)) // 8 MiB: metrics of many functions
-		return resp.StatusCode, body, err
-	}
-	status, body, err := get("/readyz?verbose")
+	status, body, err := askAdmin(ctx, s.Admin, "/readyz?verbose")
 	if err != nil {
 		return err
 	}
 	s.Ready = status == http.StatusOK
 	s.Checks = readyChecks(body)
-	status, body, err = get("/metrics")
+	status, body, err = askAdmin(ctx, s.Admin, "/metrics")
 	if err != nil {
 		return err
 	}
@@ -130,6 +115,23 @@ func (s *serverStatus) askAdmin(ctx context.Context) error {
 	}
 	s.metrics(body)
 	return nil
+}
+
+// askAdmin returns the answer of the admin port at a path.
+func askAdmin(ctx context.Context, admin, path string) (status int, body []byte, err error) {
+	// Not through a proxy that the environment names: it does not know this machine's loopback.
+	web := &http.Client{Timeout: statusTime, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialed(admin)+path, http.NoBody)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := web.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("the admin port on %s does not answer: %w", admin, withoutURL(err))
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 8<<20)) // 8 MiB: metrics of many functions
+	return resp.StatusCode, body, err
 }
 
 // readyChecks reads the answer of /readyz?verbose, nil of any other.
@@ -150,37 +152,31 @@ func readyChecks(body []byte) (out []readyCheck) {
 	return out
 }
 
-// metrics takes what is shown from Prometheus's text format.
+// metrics takes what is shown from what the program exports.
 func (s *serverStatus) metrics(text []byte) {
 	edge := &edgeStatus{}
 	seen := false
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	for lines.Scan() {
-		name, labels, value, ok := metricLine(lines.Text())
-		if !ok {
-			continue
-		}
-		switch name {
+	for m := range telemetry.Samples(bytes.NewReader(text)) {
+		switch m.Name {
 		case "process_start_time_seconds":
-			at := time.Unix(int64(value), 0).UTC()
+			at := time.Unix(int64(m.Value), 0).UTC()
 			s.Started = &at
 		case "process_resident_memory_bytes":
-			s.Memory = int64(value)
+			s.Memory = int64(m.Value)
 		case "glassine_build_info":
-			s.Version = label(labels, "version")
+			s.Version = m.Labels["version"]
 		case "glassine_edge_requests_total":
 			seen = true
-			edge.Requests += int64(value)
-			if result := label(labels, "result"); result == "Hit" || result == "RefreshHit" {
-				edge.Hits += int64(value)
+			edge.Requests += int64(m.Value)
+			if result := m.Labels["result"]; result == "Hit" || result == "RefreshHit" {
+				edge.Hits += int64(m.Value)
 			}
 		case "glassine_edge_cache_objects":
 			seen = true
-			edge.CachedObjects += int64(value)
+			edge.CachedObjects += int64(m.Value)
 		case "glassine_edge_cache_bytes":
 			seen = true
-			edge.CachedBytes += int64(value)
+			edge.CachedBytes += int64(m.Value)
 		}
 	}
 	if edge.Requests > 0 {
@@ -189,37 +185,6 @@ func (s *serverStatus) metrics(text []byte) {
 	if seen {
 		s.Edge = edge
 	}
-}
-
-// metricLine takes a sample apart: name{labels} value.
-func metricLine(line string) (name, labels string, value float64, ok bool) {
-	if line == "" || line[0] == '#' {
-		return "", "", 0, false
-	}
-	name, rest, ok := strings.Cut(line, " ")
-	if brace := strings.IndexByte(line, '{'); brace >= 0 {
-		end := strings.LastIndexByte(line, '}')
-		if end < brace {
-			return "", "", 0, false
-		}
-		name, labels, rest, ok = line[:brace], line[brace+1:end], line[end+1:], true
-	}
-	fields := strings.Fields(rest)
-	if !ok || len(fields) == 0 {
-		return "", "", 0, false
-	}
-	value, err := strconv.ParseFloat(fields[0], 64)
-	return name, labels, value, err == nil
-}
-
-// label is the value of a label that holds neither quotes nor backslashes.
-func label(labels, name string) string {
-	_, rest, ok := strings.Cut(","+labels, ","+name+`="`)
-	if !ok {
-		return ""
-	}
-	value, _, _ := strings.Cut(rest, `"`)
-	return value
 }
 
 // askServices counts what there is, all at once. What the caller may not list is a problem, and the rest is counted.

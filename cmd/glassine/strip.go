@@ -208,14 +208,6 @@ func (c *stripCmd) strip(ctx context.Context, f *finder, jobs []stripJob) error 
 	return nil
 }
 
-// counted is a number of things, such as "2 pictures".
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
 // one strips one picture.
 func (c *stripCmd) one(j stripJob) (r stripResult) {
 	if !c.Force && !c.InPlace && j.out.exists() {

@@ -75,6 +75,7 @@ type authorityFile struct {
 	path string
 	name string // by which it is found again in a store: its own, and where it comes from
 	sha1 string // hex, as macOS names certificates
+	cert *x509.Certificate
 }
 
 // readCA reads the certificate of the local authority, and refuses what is none.
@@ -95,7 +96,7 @@ func readCA(path string) (authorityFile, error) {
 		return authorityFile{}, fmt.Errorf("%s is not the certificate of an authority", path)
 	}
 	sum, thumbprint := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw)
-	return authorityFile{path: path, name: "glassine-local-ca-" + hex.EncodeToString(sum[:4]), sha1: strings.ToUpper(hex.EncodeToString(thumbprint[:]))}, nil
+	return authorityFile{path: path, name: "glassine-local-ca-" + hex.EncodeToString(sum[:4]), sha1: strings.ToUpper(hex.EncodeToString(thumbprint[:])), cert: cert}, nil
 }
 
 // step is a command that puts a certificate somewhere, or takes it out.
