@@ -143,7 +143,7 @@ func (x *customResources) send(ctx context.Context, r *Request, kind string) (Re
 	}
 	ran := make(chan outcome, 1)
 	go func() { // ends with ctx, as Invoke does
-		said, failed, err := x.invoker.Invoke(ctx, r.Caller, e.ServiceToken, payload)
+		said, failed, err := x.invoke(ctx, r, payload)
 		ran <- outcome{said, failed, err}
 	}()
 	for {
@@ -171,6 +171,22 @@ func (x *customResources) send(ctx context.Context, r *Request, kind string) (Re
 				return Resource{}, fault.New("NotStabilized", "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [%s].", r.Token)
 			}
 			return Resource{}, ctx.Err()
+		}
+	}
+}
+
+// invoke runs the function, and tries again while too many run: at AWS the event waits in a queue meanwhile. (Lambda Developer Guide, "How
+// Lambda handles errors and retries with asynchronous invocation": throttled, it waits from a second up to five minutes.)
+func (x *customResources) invoke(ctx context.Context, r *Request, payload []byte) (said []byte, failed bool, err error) {
+	for wait := time.Second; ; wait = min(2*wait, 5*time.Minute) {
+		said, failed, err = x.invoker.Invoke(ctx, r.Caller, r.Properties.Text("ServiceToken"), payload)
+		if !fault.Is(err, "TooManyRequestsException") {
+			return said, failed, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return said, failed, err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"glassine/aws/fault"
 	"glassine/iam"
 )
 
@@ -98,6 +99,24 @@ func TestCustomResource(t *testing.T) {
 	}
 }
 
+func TestCustomResourceThatIsThrottledRunsLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := customRig(t)
+		answer, begun := f.answer, time.Now()
+		f.answer = func(e customEvent, respond func(Answer) error) ([]byte, bool, error) {
+			if time.Since(begun) < 10*time.Second {
+				return nil, false, fault.New("TooManyRequestsException", "Rate Exceeded.")
+			}
+			return answer(e, respond)
+		}
+		r.create(customTemplate, CreateComplete)
+		if took := time.Since(begun); took < 10*time.Second || took > 20*time.Second {
+			t.Errorf("the stack took %s", took)
+		}
+		_ = r.Close()
+	})
+}
+
 func TestCustomResourceThatFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -116,14 +135,12 @@ func TestCustomResourceThatFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, f := customRig(t)
-				ok := f.answer
 				f.answer = func(e customEvent, respond func(Answer) error) ([]byte, bool, error) {
 					if e.RequestType == "Delete" {
 						return nil, false, respond(Answer{Status: "SUCCESS", PhysicalResourceId: e.PhysicalResourceId})
 					}
 					return c.answer(e, respond)
 				}
-				_ = ok
 				begun := time.Now()
 				id, err := r.CreateStack(t.Context(), r.caller, r.input(strings.Replace(customTemplate, "Key: 1", "ServiceTimeout: 90", 1)))
 				if err != nil {
