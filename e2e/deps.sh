@@ -35,8 +35,8 @@ node_packages() { # folder
 }
 
 case "${1:-}" in
-test) packages aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace \
-	rclone:rclone s3cmd:s3cmd curl:curl djxl:libjxl-tools cjxl:libjxl-tools heif-convert:libheif-examples certutil:libnss3-tools promtool:prometheus script:bsdutils chromium:chromium skopeo:skopeo zsh:zsh fish:fish mandoc:mandoc systemd-analyze:systemd ip:iproute2 zip:zip newuidmap:uidmap /usr/lib/python3/dist-packages/boto3:python3-boto3 ;;
+test) packages /usr/bin/aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace \
+	rclone:rclone s3cmd:s3cmd curl:curl djxl:libjxl-tools cjxl:libjxl-tools heif-convert:libheif-examples certutil:libnss3-tools promtool:prometheus script:bsdutils chromium:chromium skopeo:skopeo minisign:minisign zsh:zsh fish:fish mandoc:mandoc systemd-analyze:systemd ip:iproute2 zip:zip newuidmap:uidmap /usr/lib/python3/dist-packages/boto3:python3-boto3 ;;
 bench) packages nginx:nginx varnishd:varnish wrk:wrk h2load:nghttp2-client ;;
 *) echo "usage: sh e2e/deps.sh test|bench" >&2; exit 2 ;;
 esac

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"glassine"
+	"glassine/aws/awscli"
 	"glassine/transform/sample"
 )
 
@@ -39,7 +39,7 @@ func (u *stackUser) try(args ...string) (string, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(u.t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, tool(u.t, "aws"), append([]string{"--endpoint-url", "http://" + u.Addresses().AWS}, args...)...)
+	cmd := awscli.Command(ctx, append([]string{"--endpoint-url", "http://" + u.Addresses().AWS}, args...)...)
 	cmd.Env = u.env
 	out, err := cmd.CombinedOutput()
 	u.t.Logf("aws %s %s: %s", args[0], args[1], time.Since(began).Round(time.Millisecond))

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"glassine"
+	"glassine/aws/awscli"
 	"glassine/aws/sigv4"
 	"glassine/iam"
 )
@@ -186,15 +187,14 @@ func (s *system) put(t *testing.T, key string, body []byte) {
 	}
 }
 
-// tool finds a program that the tests ask. Of the AWS CLI it is Debian's, where that is: another one may come first in PATH.
+// tool finds a program that the tests ask.
 func tool(t *testing.T, name string) string {
 	t.Helper()
+	find := exec.LookPath
 	if name == "aws" {
-		if _, err := os.Stat("/usr/bin/aws"); err == nil {
-			return "/usr/bin/aws"
-		}
+		find = func(string) (string, error) { return awscli.Path() }
 	}
-	path, err := exec.LookPath(name)
+	path, err := find(name)
 	if err != nil {
 		t.Fatalf("%s is missing: run make deps", name)
 	}
@@ -203,8 +203,14 @@ func tool(t *testing.T, name string) string {
 
 func command(t *testing.T, env []string, name string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
 	var out, errOut bytes.Buffer
+	if name == "aws" {
+		cmd := awscli.Command(t.Context(), args...)
+		cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = &out, &errOut, env, t.TempDir()
+		err = cmd.Run()
+		return out.String(), errOut.String(), err
+	}
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = &out, &errOut, env, t.TempDir()
 	err = cmd.Run()
 	return out.String(), errOut.String(), err

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"glassine/aws/awscli"
 	"glassine/aws/cloudformationapi"
 	"glassine/aws/fault"
 	"glassine/cloudformation"
@@ -117,16 +117,13 @@ type cli struct {
 
 func newCLI(t *testing.T) (cli, *things) {
 	t.Helper()
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Fatal("aws-cli is not installed: run `make deps`")
-	}
 	srv, w, root := server(t)
 	return cli{t, srv.URL, t.TempDir(), root}, w
 }
 
 func (c cli) try(args ...string) (out []byte, complaint string) {
 	c.t.Helper()
-	cmd := exec.Command("aws", append([]string{"--endpoint-url", c.endpoint, "--output", "json", "cloudformation"}, args...)...)
+	cmd := awscli.Command(c.t.Context(), append([]string{"--endpoint-url", c.endpoint, "--output", "json", "cloudformation"}, args...)...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-west-1",
 		"AWS_MAX_ATTEMPTS=1", "AWS_ACCESS_KEY_ID=" + c.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + c.key.SecretAccessKey,

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"glassine/aws/awscli"
 	"glassine/aws/iamapi"
 	"glassine/iam"
 	"glassine/state"
@@ -47,9 +47,6 @@ type cli struct {
 
 func newCLI(t *testing.T) (cli, *iam.Service) {
 	t.Helper()
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Fatal("aws-cli is not installed: run `make deps`")
-	}
 	s, root := newService(t)
 	server := httptest.NewServer(&iamapi.Handler{IAM: s})
 	t.Cleanup(server.Close)
@@ -64,7 +61,7 @@ func (c cli) as(key iam.Credentials) cli {
 // try runs "aws iam args..." and returns what it printed, and what it complained of.
 func (c cli) try(args ...string) (out []byte, complaint string) {
 	c.t.Helper()
-	cmd := exec.Command("aws", append([]string{"--endpoint-url", c.endpoint, "--output", "json", "iam"}, args...)...)
+	cmd := awscli.Command(c.t.Context(), append([]string{"--endpoint-url", c.endpoint, "--output", "json", "iam"}, args...)...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-west-1",
 		"AWS_MAX_ATTEMPTS=1", "AWS_ACCESS_KEY_ID=" + c.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + c.key.SecretAccessKey,

@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"glassine/aws/awscli"
 	"glassine/aws/fault"
 	"glassine/aws/lambdaapi"
 	"glassine/aws/sigv4"
@@ -67,8 +67,6 @@ type rig struct {
 	lambda   *lambda.Service
 	iam      *iam.Service
 	process  *executor
-	cli      *json.Encoder
-	answers  *json.Decoder
 	objects  objects
 }
 
@@ -109,72 +107,23 @@ func newRig(t *testing.T) *rig {
 	server := httptest.NewServer(lambdaapi.New(r.lambda, r.iam, nil, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	r.endpoint = server.URL
-	r.start()
 	return r
-}
-
-// driver is aws-cli as a server: it takes the arguments of one command a line and answers with a line, so that a test does not
-// wait half a second for each command to start.
-const driver = `
-import contextlib, io, json, sys
-from awscli.clidriver import create_clidriver
-cli = create_clidriver()
-for line in sys.stdin:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            rc = cli.main(json.loads(line))
-        except SystemExit as e:
-            rc = e.code
-    print(json.dumps({"rc": rc, "out": out.getvalue(), "err": err.getvalue()}), flush=True)
-`
-
-// start runs the driver until the test ends.
-func (r *rig) start() {
-	r.t.Helper()
-	cmd := exec.Command("python3", "-c", driver)
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + r.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=" + region,
-		"AWS_MAX_ATTEMPTS=1", "AWS_ACCESS_KEY_ID=" + r.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + r.key.SecretAccessKey,
-	}
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		r.t.Fatalf("aws-cli as a Python package is not installed (run make deps): %v", err)
-	}
-	r.t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			r.t.Error(err)
-		}
-	})
-	r.cli, r.answers = json.NewEncoder(in), json.NewDecoder(out)
 }
 
 // try runs "aws lambda args..." and returns what it printed, and what it complained of.
 func (r *rig) try(args ...string) (out []byte, complaint string) {
 	r.t.Helper()
-	if err := r.cli.Encode(append([]string{"--endpoint-url", r.endpoint, "--region", region, "--output", "json", "lambda"}, args...)); err != nil {
-		r.t.Fatal(err)
+	cmd := awscli.Command(r.t.Context(), append([]string{"--endpoint-url", r.endpoint, "--region", region, "--output", "json", "--cli-binary-format", "raw-in-base64-out", "lambda"}, args...)...)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + r.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=" + region,
+		"AWS_MAX_ATTEMPTS=1", "AWS_ACCESS_KEY_ID=" + r.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + r.key.SecretAccessKey,
 	}
-	var answer struct {
-		RC       int
-		Out, Err string
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, err.Error() + ": " + strings.TrimSpace(stderr.String())
 	}
-	if err := r.answers.Decode(&answer); err != nil {
-		r.t.Fatal(err)
-	}
-	if answer.RC != 0 {
-		return nil, strings.TrimSpace(answer.Err)
-	}
-	return []byte(answer.Out), ""
+	return stdout.Bytes(), ""
 }
 
 // run wants success, and decodes the answer into out unless it is nil.

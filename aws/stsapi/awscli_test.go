@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
+	"glassine/aws/awscli"
 	"glassine/aws/stsapi"
 	"glassine/iam"
 )
@@ -22,9 +22,6 @@ type cli struct {
 
 func newCLI(t *testing.T, s *iam.Service) cli {
 	t.Helper()
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Fatal("aws-cli is not installed: run `make deps`")
-	}
 	server := httptest.NewServer(&stsapi.Handler{IAM: s})
 	t.Cleanup(server.Close)
 	return cli{t, server.URL, t.TempDir()}
@@ -33,7 +30,7 @@ func newCLI(t *testing.T, s *iam.Service) cli {
 // run runs "aws sts args..." with the key. It returns what aws-cli complained of, "" on success, when out is filled.
 func (c cli) run(key iam.Credentials, out any, args ...string) (complaint string) {
 	c.t.Helper()
-	cmd := exec.Command("aws", append([]string{"--endpoint-url", c.endpoint, "--output", "json", "sts"}, args...)...)
+	cmd := awscli.Command(c.t.Context(), append([]string{"--endpoint-url", c.endpoint, "--output", "json", "sts"}, args...)...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-west-1",
 		"AWS_MAX_ATTEMPTS=1", "AWS_ACCESS_KEY_ID=" + key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + key.SecretAccessKey,
