@@ -1,7 +1,13 @@
 # The targets that there are. Each sets up what it needs on a Debian machine with Go, Node and make (as root, for apt).
-.PHONY: run test bench form lint build libvips deps image deb sbom dist
+.PHONY: run test bench form lint build libvips deps programs image deb sbom dist
 
 export CGO_ENABLED = 0
+
+# What image, deb and dist are made for, besides this machine's architecture, which goes unless another is named: make dist ARCH=arm64,
+# or ARCH=all for amd64 and arm64.
+HOST = $(shell go env GOHOSTARCH)
+ARCH = $(HOST)
+ARCHES = $(if $(filter all,$(ARCH)),amd64 arm64,$(ARCH))
 
 # run: build and start everything with the demo; Ctrl-C ends it.
 run: build
@@ -47,22 +53,34 @@ libvips:
 deps:
 	@sh e2e/deps.sh test
 
-# image: the container images, slim and full, in dist, without a container engine; docker load and podman load read them.
-image: build
-	@mkdir -p dist
-	@sh deploy/image/build.sh slim dist/glassine-slim.oci.tar
-	@sh deploy/image/build.sh full dist/glassine-full.oci.tar
+# programs: the program for each architecture: bin/glassine for this machine's, which packaging asks for manual pages and its version, and
+# bin/arm64/glassine or bin/amd64/glassine for another.
+programs: build
+	@for arch in $(filter-out $(HOST),$(ARCHES)); do \
+		sh transform/pixel/library/fetch.sh $$arch || exit 1; \
+		echo "Building bin/$$arch/glassine (the first time this compiles everything for $$arch)"; \
+		GOARCH=$$arch go build -trimpath -o bin/$$arch/glassine ./cmd/glassine || exit 1; \
+	done
 
-# deb: the Debian package, in dist.
-deb: build
+# image: the container images, slim and full, in dist, without a container engine; docker load and podman load read them.
+image: programs
 	@mkdir -p dist
-	@sh deploy/deb/build.sh dist/glassine.deb
+	@sh deploy/image/build.sh slim dist/glassine-slim.oci.tar $(ARCH)
+	@sh deploy/image/build.sh full dist/glassine-full.oci.tar $(ARCH)
+
+# deb: the Debian package, in dist: glassine.deb for this machine, glassine-ARCHITECTURE.deb for another.
+deb: programs
+	@mkdir -p dist
+	@for arch in $(ARCHES); do \
+		sh deploy/deb/build.sh "dist/glassine$$([ $$arch = $(HOST) ] || echo -$$arch).deb" $$arch || exit 1; \
+	done
 
 # sbom: the bill of materials of the program, in dist.
 sbom: build
 	@mkdir -p dist
 	@go run ./deploy/sbom bin/glassine >dist/glassine.cdx.json
 
-# dist: what a release is made of, with checksums: tar file, package, bill of materials, both images.
-dist: build
-	@sh deploy/dist/build.sh
+# dist: what a release is made of, with checksums: tar file, package, bill of materials, images, the chart. SIGNING_KEY=FILE signs the
+# checksums (deploy/README.md).
+dist: programs
+	@sh deploy/dist/build.sh $(ARCHES)

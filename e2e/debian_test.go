@@ -20,6 +20,10 @@ func TestDebianPackage(t *testing.T) {
 	sh(t, dir, `sh deploy/deb/build.sh "$1"; dpkg-deb -I "$1" >/dev/null`, deb)
 	sh(t, dir, `sh deploy/deb/build.sh "$1"; cmp "$1" "$2"`, again, deb)
 	small(t, deb, 50<<20)
+	// A program of one architecture is put into no package of another.
+	sh(t, dir, `mkdir -p bin/riscv64; ln -f bin/glassine bin/riscv64/glassine
+if sh deploy/deb/build.sh "$1" riscv64 2>"$1"; then exit 1; fi
+grep "and the package is for riscv64" "$1"`, filepath.Join(work, "wrong.deb"))
 	raw, err := exec.CommandContext(t.Context(), "dpkg-deb", "-c", deb).Output()
 	if err != nil {
 		t.Fatal(err)

@@ -162,8 +162,16 @@ exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= . /usr/bin/g
 // serveIn starts the program in root and waits until it is ready.
 func serveIn(t *testing.T, root string) (p *edgeProcess, lines *bytes.Buffer) {
 	t.Helper()
-	p, lines = &edgeProcess{complaints: new(bytes.Buffer), host: "localhost"}, new(bytes.Buffer)
-	p.cmd = chroot(t, root, "up", "--aws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--access-log", "off")
+	return serveBy(t, chroot(t, root, upAnywhere...))
+}
+
+// upAnywhere starts the demo at ports that are free.
+var upAnywhere = []string{"up", "--aws", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--access-log", "off"}
+
+// serveBy starts a program by a command, with upAnywhere among its arguments, and waits until it is ready.
+func serveBy(t *testing.T, cmd *exec.Cmd) (p *edgeProcess, lines *bytes.Buffer) {
+	t.Helper()
+	p, lines = &edgeProcess{complaints: new(bytes.Buffer), host: "localhost", cmd: cmd}, new(bytes.Buffer)
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +193,8 @@ func serveIn(t *testing.T, root string) (p *edgeProcess, lines *bytes.Buffer) {
 			break
 		}
 		if time.Now().After(late) {
-			t.Fatalf("it is not ready after a minute: %s", raw)
+			p.kill() // who writes complaints has ended
+			t.Fatalf("it is not ready after a minute: %s%s", raw, p.complaints)
 		}
 	}
 	t.Logf("ready after %s", time.Since(began).Round(10*time.Millisecond))

@@ -1,6 +1,6 @@
 // Command image writes a container image of glassine without a container engine: one tar file that is an OCI image layout (image-spec
 // 1.1, "OCI Image Layout") and a docker archive at the same time, so that docker load, podman load, skopeo and umoci read it. The
-// same inputs give the same bytes. build.sh gathers the inputs.
+// same inputs give the same bytes. build.sh gathers the inputs. With -join it makes one file of such files of several architectures.
 //
 // A slim image has of the Debian packages in -debs the C library's loader with the libraries that libvips is linked to, and the
 // certificates of public authorities; a full one has all their files. No script of a package is run.
@@ -9,6 +9,7 @@
 package main
 
 import (
+	"debug/elf"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,8 +28,13 @@ func main() {
 	flag.StringVar(&o.version, "version", "unreleased", "version of the program")
 	flag.StringVar(&o.revision, "revision", "", "commit that the program was made of")
 	flag.StringVar(&o.arch, "arch", runtime.GOARCH, "architecture as Go names it")
+	joins := flag.Bool("join", false, "write one archive of those that are named, each of another architecture")
 	flag.Parse()
-	if err := run(o); err != nil {
+	do := run
+	if *joins {
+		do = func(o options) error { return join(o.out, flag.Args()) }
+	}
+	if err := do(o); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
@@ -58,6 +64,9 @@ func run(o options) error {
 
 // image writes the image: a layer of what the program stands on, and a layer of the program.
 func image(o options) error {
+	if err := o.fits(); err != nil {
+		return err
+	}
 	base := &layer{created: o.created}
 	stand, ok := map[string]func(*layer, string, string) error{"slim": slimBase, "full": fullBase}[o.kind]
 	if !ok {
@@ -78,6 +87,23 @@ func image(o options) error {
 		return err
 	}
 	return write(o, base, program)
+}
+
+// fits refuses a program that was built for another machine than the image is for.
+func (o options) fits() error {
+	m, ok := machines[o.arch]
+	if !ok {
+		return fmt.Errorf("there is no image for %s", o.arch)
+	}
+	f, err := elf.Open(o.binary)
+	if err != nil {
+		return fmt.Errorf("read the program: %w", err)
+	}
+	defer func() { _ = f.Close() }() // only looked at
+	if f.Machine != m.elf {
+		return fmt.Errorf("the program %s is for %s, and the image is for %s", o.binary, f.Machine, o.arch)
+	}
+	return nil
 }
 
 // The user that the program runs as: nobody's number on any distribution, as the distroless images have it.

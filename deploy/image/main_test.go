@@ -4,11 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -40,15 +42,21 @@ func fakeDeb(t *testing.T, dir, name string, files map[string]string, links map[
 // inputs are a program and the packages of an image, but for one library when without names it.
 func inputs(t *testing.T, kind, without string) options {
 	t.Helper()
-	dir := t.TempDir()
-	files := map[string]string{"lib64/ld-linux-x86-64.so.2": "the loader", "usr/share/doc/libc6/copyright": "LGPL", "usr/share/man/man1/ld.1": "unread", "usr/share/doc/libc6/NEWS": "unread", "usr/lib/x86_64-linux-gnu/gconv/UTF-16.so": "not needed"}
+	return inputsFor(t, "amd64", kind, without)
+}
+
+func inputsFor(t *testing.T, arch, kind, without string) options {
+	t.Helper()
+	dir, m := t.TempDir(), machines[arch]
+	libs := "usr/lib/" + m.triplet + "/"
+	files := map[string]string{m.loader: "the loader", "usr/share/doc/libc6/copyright": "LGPL", "usr/share/man/man1/ld.1": "unread", "usr/share/doc/libc6/NEWS": "unread", libs + "gconv/UTF-16.so": "not needed"}
 	for _, l := range libraries {
 		if l != "libstdc++.so.6" && l != without {
-			files["lib/x86_64-linux-gnu/"+l] = l
+			files["lib/"+m.triplet+"/"+l] = l
 		}
 	}
 	fakeDeb(t, dir, "libc6", files, nil)
-	fakeDeb(t, dir, "libstdc++6", map[string]string{"usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30": "the library"}, map[string]string{"usr/lib/x86_64-linux-gnu/libstdc++.so.6": "libstdc++.so.6.0.30"})
+	fakeDeb(t, dir, "libstdc++6", map[string]string{libs + "libstdc++.so.6.0.30": "the library"}, map[string]string{libs + "libstdc++.so.6": "libstdc++.so.6.0.30"})
 	fakeDeb(t, dir, "ca-certificates", map[string]string{"usr/share/ca-certificates/mozilla/B.crt": "B\n", "usr/share/ca-certificates/mozilla/A.crt": "A\n"}, nil)
 	fakeDeb(t, dir, "base-files", map[string]string{"usr/lib/os-release": "Debian", "usr/share/common-licenses/LGPL": "LGPL"}, map[string]string{"usr/share/doc/other": "base-files"})
 	if kind == "full" {
@@ -57,10 +65,22 @@ func inputs(t *testing.T, kind, without string) options {
 		fakeDeb(t, dir, "bash", map[string]string{"bin/bash": "bash", "bin/dash": "dash", "usr/bin/env": "env"}, map[string]string{"bin/sh": "dash"})
 	}
 	program := filepath.Join(dir, "program")
-	if err := os.WriteFile(program, []byte("the program"), 0o755); err != nil {
+	if err := os.WriteFile(program, programFor(t, m.elf), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return options{kind: kind, binary: program, debs: dir, out: filepath.Join(dir, "image.tar"), version: "v1.2.3+dirty", arch: "amd64", created: time.Unix(1_700_000_000, 0).UTC()}
+	return options{kind: kind, binary: program, debs: dir, out: filepath.Join(dir, "image.tar"), version: "v1.2.3+dirty", arch: arch, created: time.Unix(1_700_000_000, 0).UTC()}
+}
+
+// programFor is the head of a program for that machine, and no more.
+func programFor(t *testing.T, m elf.Machine) []byte {
+	t.Helper()
+	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(m), Version: uint32(elf.EV_CURRENT), Ehsize: 64}
+	copy(h.Ident[:], "\x7fELF\x02\x01\x01")
+	var out bytes.Buffer
+	if err := binary.Write(&out, binary.LittleEndian, h); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func readFiles(t *testing.T, raw []byte) map[string]entry {
@@ -83,6 +103,13 @@ func TestSameInputsGiveTheSameBytes(t *testing.T) {
 	o.kind = "medium"
 	if err := image(o); err == nil || !strings.Contains(err.Error(), "slim or full") {
 		t.Errorf("another kind: %v", err)
+	}
+	for arch, want := range map[string]string{"arm64": "is for EM_X86_64, and the image is for arm64", "riscv64": "no image for riscv64"} {
+		o := inputs(t, "slim", "")
+		o.arch = arch
+		if err := image(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a program for amd64 in an image for %s: %v", arch, err)
+		}
 	}
 }
 
@@ -215,7 +242,7 @@ func TestRightsOfOwnersAndHardLinks(t *testing.T) {
 
 // The list of libraries is that of the libvips that is embedded.
 func TestLibrariesAreThoseOfLibvips(t *testing.T) {
-	found, err := filepath.Glob("../../transform/pixel/library/lib/libvips*.so.*")
+	found, err := filepath.Glob("../../transform/pixel/library/lib/" + runtime.GOARCH + "/libvips*.so.*")
 	if err != nil || len(found) == 0 {
 		t.Fatalf("libvips is missing: run make libvips (%v)", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -12,12 +13,16 @@ import (
 	"strings"
 )
 
-// machine is what an architecture's files are called.
-type machine struct{ triplet, loader string }
+// machine is what an architecture's files are called, and what its programs say that they are for.
+type machine struct {
+	triplet, loader string
+	elf             elf.Machine
+}
 
+// machines are those that there are images for, as Go and Debian name them.
 var machines = map[string]machine{
-	"amd64": {"x86_64-linux-gnu", "lib64/ld-linux-x86-64.so.2"},
-	"arm64": {"aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1"},
+	"amd64": {"x86_64-linux-gnu", "lib64/ld-linux-x86-64.so.2", elf.EM_X86_64},
+	"arm64": {"aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1", elf.EM_AARCH64},
 }
 
 // packages are the files of Debian packages, whose maintainer scripts nobody ran.

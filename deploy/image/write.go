@@ -19,6 +19,9 @@ const (
 	layerType    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
+// refName is the annotation that names an image in a layout. (OCI image-spec 1.1, "Annotations".)
+const refName = "org.opencontainers.image.ref.name"
+
 type descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
@@ -41,9 +44,10 @@ type manifest struct {
 }
 
 type index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType"`
-	Manifests     []descriptor `json:"manifests"`
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	Manifests     []descriptor      `json:"manifests"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
 // healthcheck is docker's, which the OCI's configuration has no word for and passes over. Times are nanoseconds.
@@ -125,9 +129,9 @@ func (o options) config(diffIDs []string) config {
 
 // write packs the layers and writes the image.
 func write(o options, layers ...*layer) error {
-	blobs := map[string][]byte{}
+	files := map[string][]byte{}
 	describe := func(mediaType string, b blob) descriptor {
-		blobs[b.digest] = b.raw
+		files[blobName(b.digest)] = b.raw
 		return descriptor{MediaType: mediaType, Digest: b.digest, Size: len(b.raw)}
 	}
 	m := manifest{SchemaVersion: 2, MediaType: manifestType, Annotations: o.labels()}
@@ -140,10 +144,6 @@ func write(o options, layers ...*layer) error {
 		diffIDs = append(diffIDs, diffID)
 		m.Layers = append(m.Layers, describe(layerType, packed))
 	}
-	encode := func(v any) (blob, error) {
-		raw, err := json.Marshal(v)
-		return newBlob(raw), err
-	}
 	c, err := encode(o.config(diffIDs))
 	if err != nil {
 		return err
@@ -155,46 +155,53 @@ func write(o options, layers ...*layer) error {
 	}
 	d := describe(manifestType, encoded)
 	d.Platform = &platform{o.arch, "linux"}
-	d.Annotations = map[string]string{"org.opencontainers.image.ref.name": o.tag()}
-	top, err := encode(index{2, indexType, []descriptor{d}})
-	if err != nil {
-		return err
-	}
-	docker, err := encode([]any{dockerManifest(o, m)})
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{"oci-layout": []byte(`{"imageLayoutVersion":"1.0.0"}`), "index.json": top.raw, "manifest.json": docker.raw}
-	for digest, raw := range blobs {
-		files[blobName(digest)] = raw
-	}
-	return archive(o, files)
+	d.Annotations = map[string]string{refName: o.tag()}
+	return archive(o.out, o.created, files, d, []dockerImage{newDockerImage(o, m)})
 }
 
-func blobName(digest string) string { return "blobs/sha256/" + strings.TrimPrefix(digest, "sha256:") }
+func encode(v any) (blob, error) {
+	raw, err := json.Marshal(v)
+	return newBlob(raw), err
+}
 
-// dockerManifest is what docker load reads. (Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".)
-func dockerManifest(o options, m manifest) any {
-	out := struct {
-		Config           string
-		RepoTags, Layers []string
-	}{Config: blobName(m.Config.Digest), RepoTags: []string{"glassine:" + o.tag(), "glassine:" + o.kind}}
+// blobs is where an archive has what is named by its digest.
+const blobs = "blobs/sha256/"
+
+func blobName(digest string) string { return blobs + strings.TrimPrefix(digest, "sha256:") }
+
+// dockerImage is what docker load reads. (Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".)
+type dockerImage struct {
+	Config           string
+	RepoTags, Layers []string
+}
+
+func newDockerImage(o options, m manifest) dockerImage {
+	out := dockerImage{Config: blobName(m.Config.Digest), RepoTags: []string{"glassine:" + o.tag(), "glassine:" + o.kind}}
 	for _, l := range m.Layers {
 		out.Layers = append(out.Layers, blobName(l.Digest))
 	}
 	return out
 }
 
-// archive writes the tar file, in the order of names.
-func archive(o options, files map[string][]byte) (err error) {
-	f, err := os.Create(o.out)
+// archive writes the tar file, in the order of names: the blobs, and what leads to them.
+func archive(out string, created time.Time, files map[string][]byte, top descriptor, docker []dockerImage) (err error) {
+	layout, err := encode(index{SchemaVersion: 2, MediaType: indexType, Manifests: []descriptor{top}})
+	if err != nil {
+		return err
+	}
+	loaded, err := encode(docker)
+	if err != nil {
+		return err
+	}
+	files["oci-layout"], files["index.json"], files["manifest.json"] = []byte(`{"imageLayoutVersion":"1.0.0"}`), layout.raw, loaded.raw
+	f, err := os.Create(out)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := tar.NewWriter(f)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name])), ModTime: o.created}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name])), ModTime: created}); err != nil {
 			return err
 		}
 		if _, err := w.Write(files[name]); err != nil {

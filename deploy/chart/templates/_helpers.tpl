@@ -15,9 +15,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{- define "glassine.labels" -}}
 {{ include "glassine.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Chart.AppVersion }}
+app.kubernetes.io/version: {{ . | replace "+" "_" | trunc 63 | quote }}
+{{- end }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
 {{- end -}}
 
 {{- define "glassine.serviceAccount" -}}

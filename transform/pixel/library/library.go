@@ -108,7 +108,7 @@ func fits(head []byte) error {
 // unpack writes the embedded library into dir, unless it is there; fs.ErrNotExist says that none is embedded. It removes those
 // that earlier versions of the program left.
 func unpack(embedded fs.FS, dir string) (string, error) {
-	names, err := fs.Glob(embedded, "lib/*.so.*")
+	names, err := fs.Glob(embedded, "lib/*/*.so.*")
 	if err != nil || len(names) == 0 {
 		return "", fs.ErrNotExist
 	}

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// ours is where the library for this machine is embedded.
+const ours = "lib/" + runtime.GOARCH + "/"
+
 // elf is a file that begins like a shared library for that machine.
 func elf(machine byte, rest string) []byte {
 	head := make([]byte, 20)
@@ -33,10 +36,10 @@ func here(t *testing.T) byte {
 }
 
 func embeds(content []byte) fs.FS {
-	return fstest.MapFS{"lib/README.md": {Data: []byte("x")}, "lib/libvips-cpp.so.8": {Data: content}}
+	return fstest.MapFS{ours + "README.md": {Data: []byte("x")}, ours + "libvips-cpp.so.8": {Data: content}}
 }
 
-var nothing = fstest.MapFS{"lib/README.md": {Data: []byte("x")}}
+var nothing = fstest.MapFS{ours + "README.md": {Data: []byte("x")}}
 
 func put(t *testing.T, dir, name string, content []byte) string {
 	t.Helper()
@@ -76,7 +79,7 @@ func TestFind(t *testing.T) {
 		{"a configured one that is a script", text, nothing, "", "", "", "text.so is no shared library"},
 		{"a configured directory", dir, nothing, "", "", "", "is a directory"},
 		{"an embedded one for another machine", "", embeds(elf(m^1, "")), filepath.Dir(system), "", "", "is for another machine"},
-		{"an embedded one that is cut off", "", embeds([]byte("x")), "", "", "", "cannot be unpacked: read lib/libvips-cpp.so.8"},
+		{"an embedded one that is cut off", "", embeds([]byte("x")), "", "", "", "cannot be unpacked: read " + ours + "libvips-cpp.so.8"},
 		{"a system's for another machine is passed over", "", nothing, filepath.Dir(foreign), "", "", "the system has none"},
 	} {
 		path, from, err := find(c.configured, filepath.Join(dir, "data"), c.embedded, []string{filepath.Join(dir, "empty"), c.system})
@@ -154,10 +157,10 @@ func TestDirectoryThatCannotBeWritten(t *testing.T) {
 
 // What fetch.sh put into lib is what is found, and a library by the judgement of another reader.
 func TestEmbeddedLibrary(t *testing.T) {
-	if _, err := fs.Stat(lib, "lib/README.md"); err != nil {
+	if _, err := fs.Stat(lib, ours+"README.md"); err != nil {
 		t.Skip("built with the tag novips, which embeds nothing")
 	}
-	if names, err := fs.Glob(lib, "lib/*.so.*"); err != nil || len(names) == 0 {
+	if names, err := fs.Glob(lib, "lib/*/*.so.*"); err != nil || len(names) == 0 {
 		t.Fatal("nothing is embedded: make libvips puts it there")
 	}
 	path, from, err := Find("", t.TempDir())

@@ -8,6 +8,7 @@ import (
 	_ "image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ func libvips(t testing.TB) string {
 	if path := os.Getenv("GLASSINE_LIBVIPS"); path != "" {
 		return path
 	}
-	found, _ := filepath.Glob("../library/lib/libvips-cpp.so.*")
+	found, _ := filepath.Glob("../library/lib/" + runtime.GOARCH + "/libvips-cpp.so.*")
 	if len(found) == 0 {
 		t.Fatal("there is no libvips: run \"make libvips\", or name one in GLASSINE_LIBVIPS")
 	}

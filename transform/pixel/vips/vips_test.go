@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func library(t testing.TB) *Library {
 	t.Helper()
 	path := os.Getenv("GLASSINE_LIBVIPS")
 	if path == "" {
-		found, _ := filepath.Glob("../library/lib/libvips-cpp.so.*")
+		found, _ := filepath.Glob("../library/lib/" + runtime.GOARCH + "/libvips-cpp.so.*")
 		if len(found) == 0 {
 			t.Fatal("there is no libvips: run \"make libvips\", or name one in GLASSINE_LIBVIPS")
 		}

@@ -1,4 +1,4 @@
-//go:build linux && (amd64 || arm64) && !novips
+//go:build linux && !novips
 
 package library
 
@@ -6,5 +6,5 @@ import "embed"
 
 // lib holds the library that fetch.sh put there, if it did.
 //
-//go:embed lib
+//go:embed lib/amd64
 var lib embed.FS
