@@ -116,11 +116,7 @@ func (b *bootstrapper) caller(r *http.Request) (iam.Caller, bool) {
 	} else if r.ContentLength != 0 {
 		return iam.Caller{}, false // an upload; what names CDK's bucket first has no body
 	}
-	keys := func(ctx context.Context, accessKeyID, token string) (wire.Key[iam.Caller], error) {
-		secret, c, err := b.system.IAM.Lookup(ctx, accessKeyID, token)
-		return wire.Key[iam.Caller]{Secret: secret, Caller: c}, err
-	}
-	c, sig, _, err := wire.AuthenticateWhole(again, keys, []string{claimed.Service}, b.system.cfg.Now(), maxBootstrapBody)
+	c, sig, _, err := wire.AuthenticateWhole(again, wire.KeysOf(b.system.IAM.Lookup), []string{claimed.Service}, b.system.cfg.Now(), maxBootstrapBody)
 	if err != nil || sig == nil {
 		return iam.Caller{}, false
 	}

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"glassine/backup"
 	"glassine/iam"
+	"glassine/lockfile"
 )
 
 // dataVersion is the layout of the data directory that this program writes. A newer one is refused.
@@ -49,7 +49,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockfile.Take(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("%w: %s. Stop that one, or choose another directory with --data", ErrInUse, path)
 	}
@@ -76,7 +76,7 @@ func (d *dataDir) objectKeys() [][32]byte {
 }
 
 // Close lets the directory go.
-func (d *dataDir) Close() error { return d.lock.Close() }
+func (d *dataDir) Close() error { return lockfile.Close(d.lock) }
 
 func (d *dataDir) checkVersion() error {
 	file := filepath.Join(d.path, "VERSION")

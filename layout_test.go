@@ -17,7 +17,7 @@ import (
 // one group do not import each other, except where peers says so. A package that is not listed may import nothing of the
 // project, so a new one is put in its place here first.
 var groups = [][]string{
-	{"aws/fault", "packed"},
+	{"aws/fault", "packed", "lockfile"},
 	{"aws/arn", "aws/sigv4", "edge/cache", "edge/http1", "edge/http2", "edge/rfc9111", "edge/rfc9111/cachetest", "edge/compress", "edge/geo", "edge/script", "edge/signedurl", "edge/tlspolicy", "edge/certdir", "edge/http3", "edge/acme", "edge/acme/acmetest", "state", "store", "confine", "settings", "transform/metadata", "transform/sample", "docs/guide", "backup", "initscript"},
 	{"aws/wire", "iam", "telemetry", "lambda/sandbox", "lambda/runner", "transform/pixel/vips", "transform/pixel/library", "store/storetest", "state/statetest"},
 	{"store/disk", "store/memory", "store/remote", "store/directory", "store/route", "transform/pixel/render"},
@@ -41,7 +41,7 @@ var narrow = map[string][]string{
 
 	"cloudformation/client": {"aws/fault", "aws/wire"},
 
-	"edge/cache":             {"aws/fault", "packed"},
+	"edge/cache":             {"aws/fault", "packed", "lockfile"},
 	"edge/http1":             {},
 	"edge/http2":             {},
 	"edge/rfc9111":           {"packed"},
@@ -59,7 +59,7 @@ var narrow = map[string][]string{
 	"state":                  {},
 	"confine":                {},
 	"settings":               {},
-	"backup":                 {},
+	"backup":                 {"lockfile"},
 	"transform/metadata":     {},
 	"transform/sample":       {},
 }

@@ -9,7 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"syscall"
+
+	"glassine/lockfile"
 )
 
 // Unfinished is a file in a directory into which a backup is being extracted. While it is there, the directory is no data directory:
@@ -60,7 +61,7 @@ func (x *extraction) run(ctx context.Context, r io.Reader, layout int, finish fu
 		if err != nil {
 			err = errors.Join(err, x.empty(), x.root.Remove(Unfinished))
 		}
-		err = errors.Join(err, lock.Close())
+		err = errors.Join(err, lockfile.Close(lock))
 	}()
 	x.made = map[string]bool{".": true}
 	sum, err = read(ctx, r, layout, x.file)
@@ -98,7 +99,7 @@ func (x *extraction) begin() (lock *os.File, err error) {
 	if lock, err = x.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockfile.Take(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("the directory %s is in use by another glassine", x.dir), lock.Close())
 	}
 	err = x.root.WriteFile(Unfinished, []byte("glassine restore has not finished here. Run it again, or remove this directory.\n"), 0o600)

@@ -123,6 +123,10 @@ func newCLI(t *testing.T) (cli, *things) {
 
 func (c cli) try(args ...string) (out []byte, complaint string) {
 	c.t.Helper()
+	if args[0] == "deploy" { // it names a change set by the second, and there may be one of that name
+		second := time.Now().Truncate(time.Second).Add(time.Second)
+		defer func() { time.Sleep(time.Until(second)) }()
+	}
 	cmd := awscli.Command(c.t.Context(), append([]string{"--endpoint-url", c.endpoint, "--output", "json", "cloudformation"}, args...)...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-west-1",

@@ -28,6 +28,17 @@ func (f *logFlags) logger(w *os.File, level *slog.LevelVar) *slog.Logger {
 // accessLog is where the edge's access log goes. It can be opened anew while lines are written. Safe for many goroutines.
 type accessLog struct{ file atomic.Pointer[os.File] }
 
+// newAccessLog is a log in a file.
+func newAccessLog(name string) (*accessLog, error) {
+	file, err := openAccessLog(name)
+	if err != nil {
+		return nil, err
+	}
+	a := &accessLog{}
+	a.file.Store(file)
+	return a, nil
+}
+
 // openAccessLog opens a file to add lines to; "-" is standard output.
 func openAccessLog(name string) (*os.File, error) {
 	if name == "-" {

@@ -55,13 +55,10 @@ func (f *serveFlags) run(command *kong.Context, demo bool, ready func(context.Co
 		return err
 	}
 	if f.AccessLog != "off" {
-		file, err := openAccessLog(f.AccessLog)
-		if err != nil {
+		if again.access, err = newAccessLog(f.AccessLog); err != nil {
 			return err
 		}
-		again.access = &accessLog{}
 		defer func() { _ = again.access.use(nil) }() // each line was written whole
-		_ = again.access.use(file)                   // there was none before
 		cfg.AccessLog = again.access
 	}
 	scripts, err := f.scripts(cfg.Log)

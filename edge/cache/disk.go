@@ -11,7 +11,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
+
+	"glassine/lockfile"
 )
 
 // disk is the tier of stored responses that outlives the process: a log of records in segment files, of which the oldest
@@ -79,12 +80,8 @@ func openDisk(cfg Config, p *purges, hot func(string) bool, placed func(*Entry, 
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errors.New("another process uses the directory")
-		}
-		return nil, err
+	if err := lockfile.Take(lock); err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
 	d := &disk{
 		cfg: cfg, purges: p, hot: hot, placed: placed, lock: lock,
@@ -233,7 +230,7 @@ func (d *disk) close() {
 	if err := d.journal.close(); err != nil {
 		d.cfg.Log.Error("purge journal was not closed", slog.String("error", err.Error()))
 	}
-	d.lock.Close()
+	_ = lockfile.Close(d.lock) // it goes with the process at the latest
 }
 
 // fail turns the tier off.
