@@ -26,7 +26,7 @@ test: deps libvips
 
 # form: gofumpt at the version of tools.mod.
 form:
-	@test -z "$$(go tool -modfile=tools.mod gofumpt -l . | tee /dev/stderr)"
+	@found="$$(go tool -modfile=tools.mod gofumpt -l .)" && if [ -n "$$found" ]; then echo "Not in gofumpt's form:" $$found >&2; exit 1; fi
 
 # lint: form, and golangci-lint, before a change is handed in. CI has no time to compile it.
 lint: form

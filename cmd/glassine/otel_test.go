@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"glassine/telemetry"
 )
@@ -62,7 +61,7 @@ func otlpText(o telemetry.OTLP) string {
 		}
 		return out
 	}
-	return fmt.Sprint(o.URL, " ", o.Timeout, " ", time.Duration(o.Delay), " ", o.Gzip, " ", o.Ratio, " ", list(o.Headers), " ", list(o.Resource))
+	return fmt.Sprint(o.URL, " ", o.Timeout, " ", o.Delay, " ", o.Gzip, " ", o.Ratio, " ", list(o.Headers), " ", list(o.Resource))
 }
 
 func FuzzPairs(f *testing.F) {
