@@ -28,11 +28,16 @@ packages() { # command:package or file:package ...
 
 node_packages() { # folder
 	stamp=$1/node_modules/.glassine-lock
-	cmp -s "$1/package-lock.json" "$stamp" && return
+	{ node --version && cat "$1/package-lock.json"; } | cmp -s - "$stamp" && return # npm leaves out what is not for this Node
 	echo "Installing npm packages of $1"
 	npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
-	cp "$1/package-lock.json" "$stamp"
+	{ node --version && cat "$1/package-lock.json"; } >"$stamp"
 }
+
+have="$(node --version 2>/dev/null || echo none)"
+case "$have" in
+none | v[0-9].* | v1[0-9].*) echo "The tests need Node 20 or later, and npm; there is Node $have. Debian's may be older: https://nodejs.org" >&2; exit 1 ;;
+esac
 
 case "${1:-}" in
 test) packages /usr/bin/aws:awscli exiftool:libimage-exiftool-perl djpeg:libjpeg-turbo-progs strace:strace \
