@@ -154,11 +154,7 @@ func writeFile(name string, content []byte, mode os.FileMode) error {
 	if err := os.Rename(f.Name(), name); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(dir)
 }
 
 // rootFile is root-credentials.json: what glassine env prints.

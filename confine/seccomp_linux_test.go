@@ -47,17 +47,29 @@ func answer(t *testing.T, program []unix.SockFilter, arch uint32, call uintptr, 
 	return uint32(out)
 }
 
+// filterCase is a system call and what a filter is to answer.
+type filterCase struct {
+	name      string
+	arch      uint32
+	call      uintptr
+	arguments []uint64
+	want      uint32
+}
+
+func wantAnswers(t *testing.T, program []unix.SockFilter, cases []filterCase) {
+	t.Helper()
+	for _, c := range cases {
+		if got := answer(t, program, c.arch, c.call, c.arguments...); got != c.want {
+			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
+		}
+	}
+}
+
 // The numbers of calls differ by architecture. This runs wherever the tests are built for, by an interpreter where the kernel is another's:
 // GOARCH=arm64 go test -exec qemu-aarch64-static -run ^TestFilter ./confine.
 func TestFilterOfFunctions(t *testing.T) {
 	program := filter()
-	for _, c := range []struct {
-		name      string
-		arch      uint32
-		call      uintptr
-		arguments []uint64
-		want      uint32
-	}{
+	wantAnswers(t, program, []filterCase{
 		{"a call of another architecture", otherArch, unix.SYS_GETPID, nil, endsIt},
 		{"a harmless call", auditArch, unix.SYS_GETPID, nil, allows},
 		{"a call by x32's numbers", auditArch, 0x40000000 + 39, nil, knowsNot},
@@ -71,11 +83,7 @@ func TestFilterOfFunctions(t *testing.T) {
 		{"asking a terminal", auditArch, unix.SYS_IOCTL, []uint64{0, unix.TCGETS}, allows},
 		{"a socket of TCP", auditArch, unix.SYS_SOCKET, []uint64{unix.AF_INET}, allows},
 		{"a socket of the hypervisor's", auditArch, unix.SYS_SOCKET, []uint64{unix.AF_VSOCK}, forbids},
-	} {
-		if got := answer(t, program, c.arch, c.call, c.arguments...); got != c.want {
-			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
-		}
-	}
+	})
 	for _, n := range denied {
 		if got := answer(t, program, auditArch, n); got != forbids {
 			t.Errorf("the call %d: %#x, want %#x", n, got, forbids)
@@ -86,13 +94,7 @@ func TestFilterOfFunctions(t *testing.T) {
 func TestFilterOfWorkers(t *testing.T) {
 	const self, other = 77, 78
 	program := hardFilter(self)
-	for _, c := range []struct {
-		name      string
-		arch      uint32
-		call      uintptr
-		arguments []uint64
-		want      uint32
-	}{
+	wantAnswers(t, program, []filterCase{
 		{"a call of another architecture", otherArch, unix.SYS_READ, nil, endsIt},
 		{"reading", auditArch, unix.SYS_READ, nil, allows},
 		{"waiting", auditArch, unix.SYS_PPOLL, nil, allows},
@@ -112,11 +114,7 @@ func TestFilterOfWorkers(t *testing.T) {
 		{"a signal to another", auditArch, unix.SYS_TGKILL, []uint64{other}, forbids},
 		{"naming a thread", auditArch, unix.SYS_PRCTL, []uint64{unix.PR_SET_NAME}, allows},
 		{"another filter", auditArch, unix.SYS_PRCTL, []uint64{unix.PR_SET_SECCOMP}, forbids},
-	} {
-		if got := answer(t, program, c.arch, c.call, c.arguments...); got != c.want {
-			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
-		}
-	}
+	})
 	for _, n := range computing {
 		if got := answer(t, program, auditArch, n); got != allows {
 			t.Errorf("the call %d: %#x, want %#x", n, got, allows)
