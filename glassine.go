@@ -264,11 +264,10 @@ func (s *System) Close() error {
 		s.ready.draining.Store(true)
 		s.shutDown(ctx, func(name string) bool { return name != "admin" })
 		s.shutDown(ctx, func(name string) bool { return name == "admin" }) // last: until then /readyz says that we leave
-		var errs []error
-		for i := len(s.closers) - 1; i >= 0; i-- {
-			errs = append(errs, s.closers[i]())
+		s.closeErr = s.closeParts()
+		if s.data != nil {
+			s.closeErr = errors.Join(s.closeErr, s.data.Close())
 		}
-		s.closeErr = errors.Join(errs...)
 	})
 	return s.closeErr
 }

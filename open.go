@@ -4,10 +4,12 @@ package glassine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 
 	"glassine/edge"
 	"glassine/iam"
@@ -50,6 +52,15 @@ func (s *System) open(ctx context.Context) error {
 // onClose has Close do f, before what was opened earlier is closed.
 func (s *System) onClose(f func() error) { s.closers = append(s.closers, f) }
 
+// closeParts closes all but the data directory, what was opened last first.
+func (s *System) closeParts() error {
+	var errs []error
+	for _, f := range slices.Backward(s.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
 // openDirectory takes the data directory, its keys, and the certificate authority in it.
 func (o *opening) openDirectory(context.Context) (err error) {
 	s := o.s
@@ -61,7 +72,6 @@ func (o *opening) openDirectory(context.Context) (err error) {
 			return err
 		}
 	}
-	s.onClose(s.data.Close)
 	s.ca, err = openCA(s.cfg.Data, s.cfg.Now())
 	return err
 }

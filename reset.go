@@ -299,11 +299,7 @@ func (s *System) leave() error {
 	end(resetViewerGrace, viewers)
 	end(resetGrace, func(name string) bool { return !viewers(name) })
 	wait.Wait()
-	var errs []error
-	for i := len(s.closers) - 1; i >= 1; i-- { // the first is the data directory's
-		errs = append(errs, s.closers[i]())
-	}
-	return errors.Join(errs...)
+	return s.closeParts()
 }
 
 // close closes what is in the System's place, after a reset that is under way.
